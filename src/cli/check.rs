@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Failure, PoolArgs};
-use crate::config::{ChainKind, Config, Doubts, Reading, origin};
+use crate::config::{ChainKind, Config, Doubts, Reading, StoreKind, origin};
 use crate::terminal::harmless_lines;
 use crate::wiring::{self, devnet_params};
 use dwarves_devnet::chain::{self as devnet, Devnet};
@@ -131,7 +131,17 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     if !dir.exists() {
         let detail = format!("{} is not there yet; the first start makes it", dir.display());
         findings.good("data", detail)?;
-        return Ok(listening::check(&config, &Doubts::default(), false, findings)?);
+        // A database is somewhere else.
+        let is_running = match config.store.kind {
+            StoreKind::Sqlite => false,
+            StoreKind::Postgres => ledger::check(&config, dir, findings).await?,
+        };
+        return Ok(listening::check(
+            &config,
+            &Doubts::default(),
+            is_running,
+            findings,
+        )?);
     }
     check_keys(&config, dir, findings)?;
     let is_running = ledger::check(&config, dir, findings).await?;

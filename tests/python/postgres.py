@@ -26,11 +26,11 @@ def programs():
 class Postgres:
     """A running server."""
 
-    def __init__(self, settings=""):
-        # A socket's path must be short.
+    def __init__(self, settings="", place=None):
+        # A socket's path must be short. What is stored may lie elsewhere.
         self._own = tempfile.TemporaryDirectory(prefix="dwpg-", dir="/tmp")
         self.directory = pathlib.Path(self._own.name)
-        self.data = self.directory / "data"
+        self.data = (place or self.directory) / "data"
         self.port = free_port()
         self.settings = settings
         self.process = None

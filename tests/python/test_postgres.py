@@ -1,16 +1,21 @@
 """The pool on a real PostgreSQL server: all that it does, and what becomes of it when either of the two is killed."""
 
+import contextlib
 import json
+import pathlib
 import random
 import shutil
+import socket
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 from crash_miners import Client, Lost, address_of
-from harness import PAYING, Pool, binary, environment, eventually, problem
+from harness import PAYING, Pool, binary, environment, eventually, free_port, problem
 from postgres import Postgres
+from test_full_disk import fill, mine_until_refused
 from test_pool import rows, wait_for_round_with
 
 
@@ -266,3 +271,133 @@ def test_a_password_is_never_shown(server, database, tmp_path):
     finally:
         hba.write_text(before)
         server.sql("SELECT pg_reload_conf()", database="postgres")
+
+
+@contextlib.contextmanager
+def pooler(server, mode):
+    """A pgbouncer before the server: its port."""
+    port = free_port()
+    folder = server.directory / f"pooler-{mode}"
+    folder.mkdir()
+    (folder / "users").write_text('"dwarves" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={server.directory} port={server.port}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        f"auth_file = {folder}/users\npool_mode = {mode}\nmax_client_conn = 50\ndefault_pool_size = 20\n"
+        f"ignore_startup_parameters = extra_float_digits\n"
+    )
+    # `any` logs everybody in as one user of the server.
+    ini = folder / "pgbouncer.ini"
+    ini.write_text(ini.read_text().replace(f"port={server.port}", f"port={server.port} user=dwarves"))
+    subprocess.run(["chown", "-R", "nobody", folder], check=True)
+    command = [*server.as_nobody, shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(ini)]
+    with open(folder.parent / f"pooler-{mode}.log", "wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        eventually("the pooler listens", lambda: listens(port))
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+
+
+def test_a_pooler_must_keep_sessions(server, database, tmp_path):
+    of = {"store__kind": "postgres", "http__listen": "127.0.0.1:0"}
+    with pooler(server, "transaction") as port:
+        of["store__url"] = f"postgresql://dwarves@127.0.0.1:{port}/{database}"
+        for arguments in ["serve"], ["check"]:
+            done = command(*arguments, "--data-dir", str(tmp_path / "data"), **of)
+            told = done.stdout + done.stderr
+            assert done.returncode != 0 and "pool_mode = session" in told, told
+    with pooler(server, "session") as port:
+        of["store__url"] = f"postgresql://dwarves@127.0.0.1:{port}/{database}"
+        with Pool(**of) as pool:
+            miner = pool.miner("//PgPooled")
+            miner.accepted()
+            pool.restart()
+            miner.open_session()
+            miner.accepted()
+    check_books(server, database)
+
+
+def test_over_tls_the_server_must_show_who_it_is(tmp_path):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    new = ["-newkey", "rsa:2048", "-nodes"]
+    openssl("req", "-x509", *new, "-days", "2", "-subj", "/CN=an authority", "-keyout", "ca.key", "-out", "ca.crt")
+    openssl("req", *new, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    (tmp_path / "names").write_text("subjectAltName=DNS:localhost\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "names", "-out", "server.crt")  # fmt: skip
+    with Postgres() as server:
+        for name in "server.key", "server.crt":
+            place = server.data / name
+            shutil.copy(tmp_path / name, place)
+            place.chmod(0o600)
+            if server.as_nobody:
+                shutil.chown(place, "nobody", "nogroup")
+        server.sql("ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()", database="postgres")
+        eventually("TLS is on", lambda: server.sql("SHOW ssl") == [["on"]])
+        url = server.url(host="localhost") + "?sslmode=require"
+        of = {"store__kind": "postgres", "store__url": url, "store__ca_file": str(tmp_path / "ca.crt")}
+        with Pool(**of) as pool:
+            pool.miner("//PgSecured").accepted()
+            secured = "SELECT COUNT(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND datname = 'ledger'"
+            assert int(server.sql(secured)[0][0]) >= 4, "its connections are not TLS"
+        stranger = {**of, "store__ca_file": ""}
+        elsewhere = {**of, "store__url": url.replace("localhost", "127.0.0.1")}
+        for settings, words in (stranger, "certificate"), (elsewhere, "certificate"):
+            done = command("check", "--data-dir", str(tmp_path / "data"), **settings)
+            assert done.returncode != 0 and words in done.stdout, done.stdout
+
+
+@pytest.fixture
+def small_disk():
+    """A small disk for a server alone, where nobody's server may go."""
+    disk = pathlib.Path(tempfile.mkdtemp(prefix="dwpg-disk-", dir="/tmp"))
+    disk.chmod(0o755)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=220m,mode=1777", "tmpfs", str(disk)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.fail(f"a small disk cannot be mounted ({done.stderr.strip()}): see tests/python/test_full_disk.py")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    disk.rmdir()
+
+
+def test_a_full_disk_of_the_server_refuses_shares_and_an_emptied_one_takes_them(small_disk):
+    with Postgres("max_wal_size = 64MB", place=small_disk) as server:
+        with Pool(**server.of_pool(), chain__devnet_block_hashes=10**9) as pool:
+            miner = pool.miner("//PgFull")
+            pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=1e-9)
+            acknowledged = {}
+            filler = fill(small_disk)
+            refusal = mine_until_refused(miner, acknowledged)
+            problem(refusal, 503, "unavailable")
+            assert pool.is_alive()
+            problem(pool.get("/readyz"), 503, "not_ready")
+            filler.unlink()
+            if server.process.poll() is not None:
+                # A server that cannot write its log of writes stops; whoever looks after it starts it again.
+                server.process = None
+                server.start()
+            job = miner.job()
+
+            def is_taken():
+                share, share_id = job.find(block=False)
+                answer = miner.submit(share)
+                if answer.status == 200 and answer.json["results"][0]["verdict"] == "accepted":
+                    acknowledged[share_id] = answer.json["results"][0]["sequence"]
+                    return True
+
+            eventually("shares are taken again", is_taken, 60)
+            stored = stored_shares(server, "ledger")
+            lost = {hash_ for hash_, sequence in acknowledged.items() if stored.get(hash_) != sequence}
+            assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged shares are not where they were"
+            check_books(server, "ledger")

@@ -173,6 +173,17 @@ impl Db {
         self.wait(self.client().execute(&statement, &parameters(values)))
     }
 
+    /// Runs statements without parameters and then one with some, both in one message. How many rows that one changed.
+    pub(crate) fn run_and_execute(&self, first: &str, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
+        let statement = self.statement(sql)?;
+        let parameters = parameters(values);
+        self.wait(async {
+            let first = self.client().batch_execute(first);
+            let (first, changed) = tokio::join!(first, self.client().execute(&statement, &parameters));
+            first.and(changed)
+        })
+    }
+
     fn rows(&self, sql: &str, values: &[Value<'_>]) -> Outcome<Vec<Row>> {
         let statement = self.statement(sql)?;
         self.wait(self.client().query(&statement, &parameters(values)))

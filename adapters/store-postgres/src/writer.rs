@@ -335,9 +335,8 @@ fn taken_over() -> Fail {
 
 /// Begins a transaction of this number, unless a newer epoch was taken.
 fn begin(db: &Db, epoch: u64, number: u64) -> Outcome<()> {
-    db.run("BEGIN")?;
     let sql = "UPDATE fronts SET commits = $2 WHERE id = 1 AND epoch = $1";
-    match db.execute(sql, values![epoch, number])? {
+    match db.run_and_execute("BEGIN", sql, values![epoch, number])? {
         0 => Err(taken_over()),
         _ => Ok(()),
     }

@@ -261,3 +261,58 @@ fn a_commit_that_no_standby_confirmed_is_not_acknowledged_before_one_does() {
     let after = block_on(store.position_at(Timestamp::from_secs(2_000_000_000))).unwrap();
     assert_eq!(after.sequence, Sequence::new(1));
 }
+
+/// Partitions of pruned shares go whole, and the ledger goes on.
+#[test]
+#[ignore = "needs postgres"]
+fn partitions_of_pruned_shares_are_dropped() {
+    let database = Database::new();
+    let options = database.options().with_partitions_of(10);
+    let store = PostgresStore::open(&options).unwrap();
+    commit(&store, furniture()).unwrap();
+    for number in 1..=45 {
+        commit(&store, vec![share(number)]).unwrap();
+    }
+    let partitions = "SELECT COUNT(*) FROM pg_inherits WHERE inhparent = 'shares'::regclass";
+    assert_eq!(database.sql(partitions), ["5"]);
+    let through = Sequence::new(35);
+    let counted = Write::SaveCounters {
+        at: Timestamp::from_secs(1_700_000_000),
+        through: Sequence::new(45),
+        counters: Vec::new(),
+    };
+    commit(
+        &store,
+        vec![
+            counted,
+            Write::RetireTemplates {
+                before: TemplateId::new(2),
+            },
+        ],
+    )
+    .unwrap();
+    // No round has looked at them yet.
+    commit(&store, vec![Write::PruneShares { through }]).unwrap();
+    assert_eq!(
+        block_on(store.share(Sequence::new(1)))
+            .unwrap()
+            .map(|share| share.sequence),
+        Some(Sequence::new(1))
+    );
+    database.sql(
+        "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
+         VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 45, '')",
+    );
+    commit(&store, vec![Write::PruneShares { through }]).unwrap();
+    // One goes after each order, and while there is none.
+    while database.sql(partitions) != ["2"] {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(block_on(store.share(Sequence::new(35))).unwrap(), None);
+    assert!(block_on(store.share(Sequence::new(36))).unwrap().is_some());
+    commit(&store, vec![share(46)]).unwrap();
+    assert_eq!(
+        stored(super::cluster::shared(), &database.name),
+        (30..=46).collect::<Vec<u64>>()
+    );
+}

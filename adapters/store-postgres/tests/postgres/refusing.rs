@@ -123,6 +123,38 @@ fn a_server_that_takes_or_keeps_no_writes_is_refused() {
     shared().sql("postgres", &format!("DROP DATABASE {latin}"));
 }
 
+/// What the database plans to read all of.
+fn scanned(database: &Database, sql: &str) -> Vec<String> {
+    let plan = database.sql(&format!("SET enable_seqscan = off; EXPLAIN {sql}"));
+    let scans = plan.into_iter().filter(|step| step.contains("Seq Scan"));
+    scans.collect()
+}
+
+/// What is asked all the time, of tables that grow, is found by an index.
+#[test]
+#[ignore = "needs postgres"]
+fn what_grows_is_found_by_an_index() {
+    let database = Database::new();
+    drop(PostgresStore::open(&database.options()).unwrap());
+    for sql in [
+        "SELECT * FROM batches WHERE committed_at > 5 ORDER BY committed_at, first_sequence LIMIT 1",
+        "SELECT * FROM batches WHERE total_before <= 5 ORDER BY total_before DESC, first_sequence DESC LIMIT 1",
+        "SELECT * FROM batches WHERE first_sequence <= 5 ORDER BY first_sequence DESC LIMIT 1",
+        "SELECT id FROM rounds WHERE through >= 5 ORDER BY through, id LIMIT 1",
+        "SELECT * FROM credits WHERE hotkey = '' AND id < 5 ORDER BY id DESC LIMIT 3",
+        "SELECT * FROM credits WHERE round = 5 AND kind = 'credit' ORDER BY id",
+        "SELECT account, amount FROM balances WHERE hotkey = ''",
+        "SELECT * FROM miner_history WHERE whose = '' AND step = 60 AND at >= 5 AND at < 6",
+        "SELECT * FROM worker_history WHERE whose = 5 AND step = 60 AND at >= 5 AND at < 6",
+        "SELECT * FROM payout_parts WHERE hotkey = '' AND payout < 5 ORDER BY payout DESC LIMIT 3",
+        "SELECT * FROM submissions WHERE hotkey = '' AND sequence < 5 ORDER BY sequence DESC LIMIT 3",
+        "SELECT MAX(id) FROM journal",
+        "SELECT * FROM blocks WHERE hash = ''",
+    ] {
+        assert_eq!(scanned(&database, sql), Vec::<String>::new(), "{sql}");
+    }
+}
+
 #[test]
 #[ignore = "needs postgres"]
 fn a_server_that_suits_is_described() {
