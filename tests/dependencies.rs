@@ -203,6 +203,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-web", &[]),
     ("dwarves-keys", &["domain", "system"]),
     ("dwarves-hashing", &["domain", "lanes", "ports"]),
+    ("dwarves-store-postgres", &["domain", "ports"]),
     ("dwarves-store-sqlite", &["domain", "ports"]),
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),

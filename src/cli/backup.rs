@@ -19,6 +19,10 @@ use crate::terminal::{Bar, say};
 /// The file in the data directory that says when the last backup was made, for the operator.
 pub const RECORD: &str = "backup.json";
 
+/// What to do where the ledger is a database.
+const INSTEAD: &str = "back it up with PostgreSQL's own tools, pg_basebackup and archived WAL for any moment, or pg_dump; \
+                       docs/scale.md says how";
+
 /// Arguments of `dwarves backup`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(
@@ -47,7 +51,7 @@ pub struct BackupArgs {
 /// If there is none, something is in the way, the disk is full, or the copy is not sound.
 pub fn run(args: BackupArgs) -> Result<(), Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
-    let ledger = config.store.file_in(&args.pool.data_dir);
+    let ledger = super::ledger_file(&config, &args.pool.data_dir, INSTEAD)?;
     let bar = Bar::new("copying pages");
     let made = backup::back_up(&ledger, &args.file, args.replace, &mut |done, all| {
         bar.at(done, all)

@@ -48,7 +48,11 @@ pub enum Format {
 /// Prints it.
 pub fn run(args: &BatchArgs) -> Result<(), Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
-    let mut ledger = LedgerReader::open(&config.store.file_in(&args.pool.data_dir))?;
+    let mut ledger = LedgerReader::open(&super::ledger_file(
+        &config,
+        &args.pool.data_dir,
+        "ask the pool: GET /v1/admin/batches and /v1/admin/batches/NAME",
+    )?)?;
     let mut out = io::stdout().lock();
     let Some(name) = &args.name else {
         let listed = ledger.payout_batches(LISTED)?;

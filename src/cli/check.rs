@@ -2,16 +2,13 @@
 //!
 //! It changes nothing that is there already, and works while the pool runs (then it says so).
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_actors::pool_manager::settings;
 use dwarves_ports::chain::Chain;
-use dwarves_ports::store::Store;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -19,19 +16,16 @@ use serde_json::{Value, json};
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config, Doubts, Reading, origin};
 use crate::terminal::harmless_lines;
-use crate::wiring::{self, devnet_params, listen_file};
+use crate::wiring::{self, devnet_params};
 use dwarves_devnet::chain::{self as devnet, Devnet};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
-use dwarves_store_sqlite::{OpenError, SqliteOptions, SqliteStore};
 use dwarves_system::SystemRandomness;
 use dwarves_system::clock::SystemClock;
 
+mod ledger;
 mod listening;
 mod nodes;
 mod sides;
-
-/// Payouts that are looked at; a pool follows no more.
-const PAYOUTS_MAX: u32 = 1_000;
 
 /// Arguments of `dwarves check`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -140,7 +134,7 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         return Ok(listening::check(&config, &Doubts::default(), false, findings)?);
     }
     check_keys(&config, dir, findings)?;
-    let is_running = check_store(&config, dir, findings).await?;
+    let is_running = ledger::check(&config, dir, findings).await?;
     sides::check(&config, dir, is_running, findings).await?;
     listening::check(&config, &Doubts::default(), is_running, findings)?;
     if config.chain.kind == ChainKind::Devnet && !config.is_evaluated() {
@@ -157,16 +151,14 @@ fn check_rest<W: Write>(
     findings: &mut Findings<W>,
 ) -> std::io::Result<()> {
     check_files(&config, doubts, findings)?;
-    if doubts.holds("store", "path") {
+    if ["kind", "path", "url"]
+        .iter()
+        .any(|key| doubts.holds("store", key))
+    {
         // Whether a pool has the ports is known by its ledger.
         return Ok(());
     }
-    let ledger = config.store.file_in(dir);
-    let is_running = ledger.exists()
-        && matches!(
-            SqliteStore::open(&ledger, SqliteOptions::default()),
-            Err(OpenError::InUse { .. })
-        );
+    let is_running = ledger::is_running(&config, dir);
     if doubts.holds("http", "listen") {
         // What stands for it must not be in the way of the others.
         config.http.listen = (Ipv4Addr::LOCALHOST, 0).into();
@@ -205,7 +197,7 @@ fn is_doubtful(doubts: &Doubts, setting: &str) -> bool {
 }
 
 fn check_keys<W: Write>(config: &Config, dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
-    if let Err(missing) = pool_key::must_be_there(dir, &dir.join(&config.store.path)) {
+    if let Err(missing) = wiring::ledger::key_must_be_there(config, dir) {
         let detail = missing.to_string();
         let detail = detail.split(": ").next().unwrap_or_default();
         return findings.bad("key", detail, pool_key::REMEDY);
@@ -235,97 +227,6 @@ fn check_keys<W: Write>(config: &Config, dir: &Path, findings: &mut Findings<W>)
             "remove admin.token; the next start makes a new one",
         ),
     }
-}
-
-/// Checks the ledger; tells whether a pool is running on it.
-async fn check_store<W: Write>(
-    config: &Config,
-    dir: &Path,
-    findings: &mut Findings<W>,
-) -> Result<bool, Failure> {
-    let path = dir.join(&config.store.path);
-    if !path.exists() {
-        findings.good("ledger", "not made yet; the first start makes it")?;
-        return Ok(false);
-    }
-    let store = match SqliteStore::open(&path, SqliteOptions::default()) {
-        Ok(store) => store,
-        Err(OpenError::InUse { .. }) => {
-            let detail = match listen_file::address(dir) {
-                Some(address) => format!("a pool is running on it {address}; ask its /readyz"),
-                None => "a pool that starts or stops has it".to_owned(),
-            };
-            findings.good("ledger", detail)?;
-            match SqliteStore::settings_in_use(&path) {
-                Ok(settings) => tell_stored(&settings, findings)?,
-                Err(error) => findings.bad(
-                    "setting",
-                    format!("what admins stored cannot be read now: {error}"),
-                    "ask the pool: dwarves admin pool_manager status",
-                )?,
-            }
-            return Ok(true);
-        }
-        Err(error) => {
-            findings.bad(
-                "ledger",
-                error,
-                "see the message; a backup is put back by `dwarves restore`",
-            )?;
-            return Ok(false);
-        }
-    };
-    match store.totals().await {
-        Ok(totals) if totals.ledger_sum == 0 => {
-            let detail = format!(
-                "{} shares, {} blocks, the sum of all accounts is 0",
-                totals.shares, totals.blocks
-            );
-            findings.good("ledger", detail)?;
-        }
-        Ok(totals) => {
-            let detail = format!("the sum of all accounts is {} instead of 0", totals.ledger_sum);
-            findings.bad(
-                "ledger",
-                detail,
-                "do not start the pool; restore a backup and report this",
-            )?;
-        }
-        Err(error) => findings.bad("ledger", error, "restore a backup")?,
-    }
-    tell_stored(&store.settings().await?, findings)?;
-    check_payouts(&store, findings).await?;
-    Ok(false)
-}
-
-/// Tells which settings admins stored: they hold, whatever is configured.
-fn tell_stored<W: Write>(
-    settings: &BTreeMap<String, String>,
-    findings: &mut Findings<W>,
-) -> std::io::Result<()> {
-    for setting in settings::stored(settings) {
-        let detail = format!(
-            "{} = {}, stored by an admin, beats file and environment (pool_manager forget_setting takes it back)",
-            setting.key, setting.value
-        );
-        findings.good("setting", detail)?;
-    }
-    Ok(())
-}
-
-/// Tells which payouts are under way, and what is out of the ordinary about them.
-async fn check_payouts<W: Write>(store: &SqliteStore, findings: &mut Findings<W>) -> Result<(), Failure> {
-    let open = match store.watched_payouts(PAYOUTS_MAX).await {
-        Ok(open) => open,
-        Err(error) => return Ok(findings.bad("payouts", error, "restore a backup of the ledger")?),
-    };
-    for payout in open.iter().filter(|payout| !payout.note.is_empty()) {
-        let detail = format!("payout {} is {}: {}", payout.id, payout.state, payout.note);
-        findings.bad("payouts", detail, "see payouts in RUNBOOK.md")?;
-    }
-    let under_way = open.iter().filter(|payout| payout.state.is_in_flight()).count();
-    let detail = format!("{under_way} under way, {} followed in all", open.len());
-    Ok(findings.good("payouts", detail)?)
 }
 
 async fn check_devnet<W: Write>(

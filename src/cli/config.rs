@@ -1,14 +1,17 @@
 //! `dwarves config`: every setting with its value and where it comes from, or the defaults with what each is for.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
 use dwarves_actors::pool_manager::settings::{self, Effective, Origin};
+use dwarves_store_postgres::PostgresStore;
 use dwarves_store_sqlite::SqliteStore;
 
 use super::{Failure, PoolArgs};
 use crate::config::{Config, origin};
 use crate::terminal::{self, Align, Table};
+use crate::wiring;
 
 /// Arguments of `dwarves config`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -57,12 +60,9 @@ pub fn run(args: ConfigArgs) -> Result<(), Failure> {
     }
     let config = Config::load(args.pool.config.as_deref())?;
     let mut all = origin::effective(args.pool.config.as_deref())?;
-    let ledger = config.store.file_in(&args.pool.data_dir);
-    if ledger.exists() {
-        match SqliteStore::settings_in_use(&ledger) {
-            Ok(stored) => all = settings::merge(&all, &stored),
-            Err(error) => log::warn!("what admins stored is left out: {error}"),
-        }
+    match stored(&config, &args) {
+        Ok(stored) => all = settings::merge(&all, &stored),
+        Err(error) => log::warn!("what admins stored is left out: {error}"),
     }
     all.retain(|setting| !args.changed || setting.origin != Origin::Default);
     if args.json || !out.is_terminal() {
@@ -78,4 +78,16 @@ pub fn run(args: ConfigArgs) -> Result<(), Failure> {
     ];
     let table = Table::new(&columns, rows.collect());
     Ok(write!(out, "{}", table.fit(terminal::width()))?)
+}
+
+/// What admins stored in the ledger, if there is one.
+fn stored(config: &Config, args: &ConfigArgs) -> Result<BTreeMap<String, String>, Failure> {
+    if let Some(options) = wiring::ledger::database(config)? {
+        return Ok(PostgresStore::stored_settings(&options)?);
+    }
+    let file = config.store.file_in(&args.pool.data_dir);
+    match file.exists() {
+        true => Ok(SqliteStore::settings_in_use(&file)?),
+        false => Ok(BTreeMap::new()),
+    }
 }

@@ -162,7 +162,11 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
     if period.from >= period.to {
         return Err("--from must lie before --to".into());
     }
-    let mut ledger = LedgerReader::open(&config.store.file_in(&args.pool.data_dir))?;
+    let mut ledger = LedgerReader::open(&super::ledger_file(
+        &config,
+        &args.pool.data_dir,
+        "export its tables with psql (\\copy credits TO … CSV HEADER)",
+    )?)?;
     // So few rows that nothing is told of them need no bar.
     let mut bar = None;
     let out = BufWriter::new(io::stdout().lock());

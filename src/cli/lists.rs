@@ -41,7 +41,11 @@ pub struct WorkersArgs {
 
 fn open(args: &ListArgs) -> Result<LedgerReader, Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
-    Ok(LedgerReader::open(&config.store.file_in(&args.pool.data_dir))?)
+    Ok(LedgerReader::open(&super::ledger_file(
+        &config,
+        &args.pool.data_dir,
+        "ask the pool: GET /v1/miners, /v1/miners/HOTKEY and /v1/payouts",
+    )?)?)
 }
 
 /// Prints rows as a table to a terminal, and as JSON otherwise.

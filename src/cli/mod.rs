@@ -4,11 +4,11 @@
 //! that goes wrong later is a [`Failure`], which `main` prints.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{ConfigError, LogFormat};
+use crate::config::{Config, ConfigError, LogFormat, StoreKind};
 use crate::logging;
 
 pub mod admin;
@@ -204,6 +204,16 @@ impl Cli {
             Some(Command::Restore(args)) => restore::run(args),
             Some(Command::Completions(args)) => generated::completions(&args),
             Some(Command::Man(args)) => generated::man(&args),
+        }
+    }
+}
+
+/// The ledger's file, for commands that read or write it themselves; `instead` is what to do if it is no file.
+fn ledger_file(config: &Config, data_dir: &Path, instead: &str) -> Result<PathBuf, Failure> {
+    match config.store.kind {
+        StoreKind::Sqlite => Ok(config.store.file_in(data_dir)),
+        StoreKind::Postgres => {
+            Err(format!("the ledger is no file but a database (store.kind): {instead}").into())
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::config::{ChainKind, Config};
 use crate::terminal::{self, Align, Bar, Table, coins, say};
 use crate::wiring::open_sides;
 
+/// What to do where the ledger is a database.
+const INSTEAD: &str = "put it back with PostgreSQL's own tools, and hold payouts until the wallet is compared; docs/scale.md \
+                       says how";
+
 /// Arguments of `dwarves restore`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(
@@ -56,7 +60,7 @@ pub fn run(args: RestoreArgs) -> Result<(), Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
     let dir = args.pool.data_dir.as_path();
     std::fs::create_dir_all(dir)?;
-    let ledger = config.store.file_in(dir);
+    let ledger = super::ledger_file(&config, dir, INSTEAD)?;
     let at = serde_json::to_value(Instant(SystemClock.now()))?;
     let words = format!(
         "the ledger was restored at {} from {}",

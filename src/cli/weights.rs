@@ -43,7 +43,11 @@ pub fn run(args: &WeightsArgs) -> Result<(), Failure> {
     let file = config.bittensor.metagraph.as_deref();
     let file = file.ok_or("no file says who has which uid: set bittensor.metagraph")?;
     let metagraph = metagraph_file::read(file).map_err(|why| format!("bittensor.metagraph: {why}"))?;
-    let mut ledger = LedgerReader::open(&config.store.file_in(&args.pool.data_dir))?;
+    let mut ledger = LedgerReader::open(&super::ledger_file(
+        &config,
+        &args.pool.data_dir,
+        "ask the pool: GET /v1/admin/weights",
+    )?)?;
     let rounds = ledger.last_rounds(args.through.map(RoundId::new), args.rounds)?;
     let weights = Weights::of(&rounds, &metagraph, config.bittensor.version_key);
     let weights = weights.ok_or("there is no such round, or none has closed yet")?;

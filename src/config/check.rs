@@ -12,8 +12,9 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
 use super::mistake::Doubts;
-use super::schema::{ChainKind, Config, StratumListenerConfig};
+use super::schema::{ChainKind, Config, StoreKind, StratumListenerConfig};
 use dwarves_node::chain::Coin;
+use dwarves_store_postgres::PostgresOptions;
 
 /// A key with its section.
 type Key = (&'static str, &'static str);
@@ -51,6 +52,7 @@ pub(super) fn check(config: &Config, doubts: &Doubts) -> Vec<Complaint> {
     rules.jobs_and_rewards();
     rules.bittensor();
     rules.statements();
+    rules.store();
     for listener in &config.stratum.listeners {
         rules.listener(listener);
     }
@@ -197,6 +199,23 @@ impl Rules<'_> {
             );
             let keys = [("chain", "payout_address"), ALGORITHM, CHAIN_KIND, KIND];
             self.complain(&keys, message);
+        }
+    }
+
+    fn store(&mut self) {
+        let store = &self.config.store;
+        if store.kind == StoreKind::Sqlite {
+            return;
+        }
+        let keys = [("store", "url"), ("store", "kind")];
+        let Some(url) = &store.url else {
+            let message =
+                "kind = \"postgres\" needs store.url, such as \"postgresql://dwarves@db.example/dwarves\"";
+            return self.complain(&keys, message);
+        };
+        if let Err(error) = PostgresOptions::new(url.with_credentials(), None, None) {
+            let message = error.to_string();
+            self.complain(&keys, message.trim_start_matches("store.url: "));
         }
     }
 

@@ -25,9 +25,9 @@ pub use mistake::{ConfigError, Doubts, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
     ChannelKind, ClockConfig, Config, EvaluatorConfig, FallbackNode, HashingConfig, HotkeyNames, HttpConfig,
-    LanesChoice, LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl, NotificationsConfig,
-    PayoutsConfig, PoolConfig, RewardsConfig, StatementsConfig, StoreConfig, StratumConfig,
-    StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig, WorkKind,
+    LanesChoice, LedgerUrl, LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl,
+    NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig, StatementsConfig, StoreConfig, StoreKind,
+    StratumConfig, StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig, WorkKind,
 };
 
 #[cfg(test)]

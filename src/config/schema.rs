@@ -2,8 +2,6 @@
 //!
 //! `config.toml` says what each is for; here are types and ranges.
 
-use std::path::{Path, PathBuf};
-
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::settings::word;
@@ -12,7 +10,7 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::{Algorithm, FrontEnd};
 use serde::{Deserialize, Deserializer};
 
-use super::readers::{self, Days, Secs, Whole};
+use super::readers::{self, Secs, Whole};
 
 mod bittensor;
 mod chain;
@@ -28,6 +26,7 @@ mod notifications;
 mod payouts;
 mod privacy;
 mod statements;
+mod store;
 mod stratum;
 mod validators;
 
@@ -45,6 +44,7 @@ pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
 pub use privacy::PrivacyConfig;
 pub use statements::StatementsConfig;
+pub use store::{Acknowledge, LedgerUrl, StoreConfig, StoreKind};
 pub use stratum::{StratumConfig, StratumListenerConfig};
 pub use validators::{HotkeyNames, TokenConfig, ValidatorsConfig};
 
@@ -202,53 +202,6 @@ impl Default for PoolConfig {
             unit: None,
             decimals: 9,
             payout_addresses: AccountKind::default(),
-        }
-    }
-}
-
-/// When a share is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Acknowledge {
-    /// When it is on disk.
-    #[default]
-    Durable,
-    /// When it is queued for the disk. Only for measuring what durability costs.
-    Queued,
-}
-
-impl<'de> Deserialize<'de> for Acknowledge {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        word(d, &[("durable", Self::Durable), ("queued", Self::Queued)])
-    }
-}
-
-/// `[store]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreConfig {
-    /// The ledger's file, as configured; see [`StoreConfig::file_in`].
-    #[serde(deserialize_with = "readers::path")]
-    pub path: PathBuf,
-    /// When a share is answered.
-    pub acknowledge: Acknowledge,
-    /// How long shares are kept behind every window.
-    #[serde(rename = "retention_days", with = "Days::<1, 36_500>")]
-    pub retention: Span,
-}
-
-impl StoreConfig {
-    /// The ledger's file: a relative path is taken from the data directory.
-    pub fn file_in(&self, data_dir: &Path) -> PathBuf {
-        data_dir.join(&self.path)
-    }
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("dwarves.db"),
-            acknowledge: Acknowledge::Durable,
-            retention: Span::from_secs(30 * 86_400),
         }
     }
 }

@@ -67,6 +67,14 @@ pub enum StartError {
         /// The operating system's reason.
         source: dwarves_store_sqlite::OpenError,
     },
+    /// The ledger's database cannot be opened.
+    #[error("the ledger, {place}, cannot be opened")]
+    OpenDatabase {
+        /// The database and its server.
+        place: String,
+        /// What the server said.
+        source: dwarves_store_postgres::OpenError,
+    },
     /// The owners of state cannot start from what the ledger has.
     #[error("the pool cannot go on from its ledger")]
     Assembly(#[from] assembly::StartError),

@@ -7,6 +7,7 @@
 //! | `chain` | the chain that the configuration asks for |
 //! | `evaluator` | those who evaluate work |
 //! | `http_server` | the HTTP server and the handlers of its workers |
+//! | [`ledger`] | the ledger, wherever it is kept |
 //! | `json_rpc` | who remembers jobs for miners that know no other way |
 //! | `operator` | the operator's door |
 //! | `settings` | the configuration, in the actors' terms |
@@ -42,8 +43,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use dwarves_http::{HttpDeps, HttpLimits};
-use dwarves_keys::{AdminToken, PoolKey, pool_key};
-use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
+use dwarves_keys::{AdminToken, PoolKey};
 use dwarves_system::SystemRandomness;
 use dwarves_system::clock::PoolClock;
 
@@ -56,6 +56,7 @@ mod halt;
 mod hashing;
 mod http_server;
 mod json_rpc;
+pub mod ledger;
 pub mod listen_file;
 mod miner_notifications;
 mod notifications;
@@ -138,21 +139,19 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let clock: SharedClock = Arc::new(PoolClock::start());
-    let path = data_dir.join(&config.store.path);
-    pool_key::must_be_there(data_dir, &path)?;
+    ledger::key_must_be_there(config, data_dir)?;
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let store = SqliteStore::open(&path, SqliteOptions::default())
-        .map_err(|source| StartError::OpenStore { path, source })?;
+    let store = ledger::open(config, data_dir)?;
     // Only now is it sure that no other pool runs here, whose file it would be.
     listen_file::remove(data_dir).map_err(unusable)?;
     let chain = OpenChain::open(config, data_dir, &pool_key, &clock).await?;
     Ok(Ground {
         clock,
-        store: Arc::new(store),
+        store,
         chain,
         pool_key,
         admin_token,

@@ -13,6 +13,7 @@
 //! | [`faulty_store`] | a store that fails as it is told |
 //! | [`mod@free_port`] | ports for servers that must be told theirs |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
+//! | [`histories`] | random histories, to which all stores must give the same answers |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`paced_store`] | a store whose commits wait for a gate, or for a while |
 //! | [`refusals`] | one of each refusal |
@@ -31,6 +32,7 @@ pub mod faulty_wallet;
 pub mod free_port;
 pub mod fuzz_corpus;
 pub mod halt;
+pub mod histories;
 pub mod paced_store;
 pub mod prng;
 pub mod refusals;

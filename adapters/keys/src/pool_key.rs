@@ -39,8 +39,16 @@ pub const REMEDY: &str = "restore pool.key from a backup. Miners know the pool b
 /// # Errors
 /// [`KeyMissing`].
 pub fn must_be_there(data_dir: &Path, ledger: &Path) -> Result<(), KeyMissing> {
-    let key = data_dir.join(FILE_NAME);
     let has_history = std::fs::metadata(ledger).is_ok_and(|ledger| ledger.len() > 0);
+    must_be_there_if(data_dir, ledger, has_history)
+}
+
+/// The same beside a ledger of which it is known otherwise whether it has a history; `ledger` is what it is called.
+///
+/// # Errors
+/// [`KeyMissing`].
+pub fn must_be_there_if(data_dir: &Path, ledger: &Path, has_history: bool) -> Result<(), KeyMissing> {
+    let key = data_dir.join(FILE_NAME);
     if key.exists() || !has_history {
         return Ok(());
     }

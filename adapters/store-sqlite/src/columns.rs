@@ -2,25 +2,18 @@
 
 use std::str::FromStr;
 
-use dwarves_domain::blocks::BlockState;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_ports::store::codec;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, RowIndex};
 
 use super::error::{Fail, Outcome, corrupt};
 
-/// The names of the block states of which this is true, as SQL lists them.
-pub(super) fn block_states(is: impl Fn(BlockState) -> bool) -> String {
-    let names = BlockState::ALL.into_iter().filter(|state| is(*state));
-    names
-        .map(|state| format!("'{state}'"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
+pub(super) use dwarves_ports::store::codec::{block_states, int, sats};
 
 /// The cells of one row. Columns are named, or numbered where many rows are read.
 #[derive(Clone, Copy)]
@@ -181,14 +174,40 @@ impl<'a, 's> Cells<'a, 's> {
     }
 }
 
-/// A number as a column holds it: what is beyond it, no column ever held.
-pub(super) fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
+impl codec::Cells for Cells<'_, '_> {
+    type Fail = Fail;
 
-/// An amount as a column holds it.
-pub(super) fn sats(amount: Amount) -> i64 {
-    i64::try_from(amount.sats()).expect("an amount is at most the largest that a column holds")
+    fn bad(&self, column: &str, expected: &str) -> Fail {
+        Self::bad(self, column, expected)
+    }
+
+    fn is_null(&self, column: &str) -> Outcome<bool> {
+        Ok(matches!(self.value(column)?, ValueRef::Null))
+    }
+
+    fn int(&self, column: &str) -> Outcome<i64> {
+        Self::int(self, column)
+    }
+
+    fn real(&self, column: &str) -> Outcome<f64> {
+        Self::real(self, column)
+    }
+
+    fn flag(&self, column: &str) -> Outcome<bool> {
+        Ok(Self::int(self, column)? == 1)
+    }
+
+    fn u128(&self, column: &str) -> Outcome<u128> {
+        Self::u128(self, column)
+    }
+
+    fn blob(&self, column: &str) -> Outcome<&[u8]> {
+        Self::blob(self, column)
+    }
+
+    fn text(&self, column: &str) -> Outcome<&str> {
+        Self::text(self, column)
+    }
 }
 
 /// Units as a column holds them.

@@ -1,28 +1,14 @@
 //! Whether the books hold exactly what came in: sums that are kept up with every change, and compared at every
 //! commit that changes them. At the opening they are compared with the rows themselves.
 
-use std::collections::BTreeMap;
-
-use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ledger::{Account, Holdings, Income};
-use dwarves_ports::store::Accounting;
+use dwarves_domain::ledger::{Holdings, Income};
+use dwarves_ports::store::codec::sums;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
 
-/// The name of the sum over all accounts of this one's code.
-pub(super) fn of_account(account: &Account) -> String {
-    format!("account.{}", account.code())
-}
-
-/// The name of the sum over all blocks that are booked so.
-pub(super) fn of_blocks(accounting: Accounting) -> String {
-    format!("blocks.{accounting}")
-}
-
-/// The name of the sum over all emissions.
-pub(super) const EMITTED: &str = "emitted";
+pub(super) use sums::{EMITTED, of_account, of_blocks};
 
 /// Changes a sum.
 pub(super) fn change(connection: &Connection, name: &str, sats: i64) -> Outcome<()> {
@@ -47,29 +33,7 @@ pub(super) fn read(connection: &Connection) -> Outcome<(Holdings, Income)> {
         let cells = Cells::new(row, "sums");
         Ok((cells.text("name")?.to_owned(), cells.int("sats")?))
     })?;
-    evaluate(&sums.into_iter().collect())
-}
-
-fn evaluate(sums: &BTreeMap<String, i64>) -> Outcome<(Holdings, Income)> {
-    let mut holdings = Holdings::default();
-    for (name, sats) in sums {
-        let Some(code) = name.strip_prefix("account.") else {
-            continue;
-        };
-        // Any miner's account stands for all of its code.
-        let anybody = Hotkey::from_bytes([0; 32]);
-        let account = Account::parse(code, None).or_else(|_| Account::parse(code, Some(anybody)));
-        let account = account.map_err(|error| corrupt(format!("sums.name: {error}")))?;
-        holdings.add(&account, i128::from(*sats));
-    }
-    let of = |name: &str| sums.get(name).copied().map_or(0, i128::from);
-    let income = Income {
-        immature: of(&of_blocks(Accounting::Credited)),
-        matured: of(&of_blocks(Accounting::Matured)),
-        emitted: of(EMITTED),
-        lost: of(&of_blocks(Accounting::ReversedMature)),
-    };
-    Ok((holdings, income))
+    sums::evaluate(&sums.into_iter().collect()).map_err(corrupt)
 }
 
 /// Refuses a transaction after which the books would not hold exactly what came in.
@@ -90,18 +54,7 @@ pub(super) fn check_all(connection: &Connection) -> Outcome<()> {
         let cells = Cells::new(row, "sums");
         Ok((cells.text("name")?.to_owned(), cells.int("sats")?))
     })?;
-    // Added up here and not by SQL, whose sums are 64 bits.
-    let mut differences: BTreeMap<String, i128> = BTreeMap::new();
-    for (name, sats) in rows {
-        *differences.entry(name).or_default() += i128::from(sats);
-    }
-    // What is not booked is no part of the equation.
-    let kept = |name: &str| name != of_blocks(Accounting::None) && name != of_blocks(Accounting::Reversed);
-    if let Some((name, difference)) = differences.iter().find(|(name, d)| kept(name) && **d != 0) {
-        return Err(corrupt(format!(
-            "sums.{name} is {difference} sats short of its rows"
-        )));
-    }
+    sums::compare(rows).map_err(corrupt)?;
     check(connection)
 }
 

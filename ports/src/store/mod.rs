@@ -17,6 +17,7 @@
 //! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
+//! | [`codec`] | rows of tables as these types, for stores that are made of tables |
 //! | [`error`] | what went wrong and what must happen |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 
 pub mod batches;
+pub mod codec;
 pub mod details;
 pub mod error;
 pub mod history;

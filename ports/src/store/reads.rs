@@ -22,6 +22,18 @@ pub struct PageRequest {
     pub limit: u32,
 }
 
+impl PageRequest {
+    /// The number that all rows of the page are below, as a column of 64 bits holds it.
+    pub fn before(&self) -> i64 {
+        self.cursor.map_or(i64::MAX, super::codec::int)
+    }
+
+    /// How many rows to ask for: one more than wanted shows whether there is another page.
+    pub fn rows_max(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+}
+
 /// Part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
@@ -29,6 +41,19 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page begins; `None`: there is none.
     pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// One page of numbered rows, newest first, of which there is one more if there is another page.
+    pub fn of(mut rows: Vec<(u64, T)>, limit: u32) -> Self {
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().map(|(number, _)| *number).filter(|_| more);
+        Self {
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+            next,
+        }
+    }
 }
 
 /// A miner's balances.

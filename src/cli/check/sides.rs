@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use dwarves_actors::identity::{Belonging, REMEDY};
 use dwarves_actors::paymaster::comparison::Stranger;
-use dwarves_ports::store::SharedStore;
 
 use super::{Failure, Findings};
 use crate::config::{ChainKind, Config};
 use crate::wiring::open_sides;
 use dwarves_keys::pool_key;
-use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 
 /// Spends that are named one by one.
 const NAMED_MAX: usize = 20;
@@ -25,17 +23,15 @@ pub(super) async fn check<W: Write>(
     is_running: bool,
     findings: &mut Findings<W>,
 ) -> Result<(), Failure> {
-    let path = dir.join(&config.store.path);
     let is_there = config.chain.kind == ChainKind::Node || dir.join("devnet").exists();
     let has_chain = is_there && !config.is_evaluated();
-    if is_running || !path.exists() || !dir.join(pool_key::FILE_NAME).exists() || !has_chain {
+    if is_running || !dir.join(pool_key::FILE_NAME).exists() || !has_chain {
         return Ok(());
     }
     // What is wrong with the ledger or the chain by itself is told where they are checked.
-    let Ok(store) = SqliteStore::open(&path, SqliteOptions::default()) else {
+    let Some(store) = super::ledger::to_compare(config, dir) else {
         return Ok(());
     };
-    let store: SharedStore = Arc::new(store);
     let settings = store.settings().await?;
     let sides = match open_sides(config, dir, Arc::clone(&store)).await {
         Ok(sides) => sides,

@@ -71,11 +71,11 @@ pub fn run<B: Backend>(case: impl AsyncFnOnce(B)) {
     runtime.block_on(case(B::fresh()));
 }
 
-/// Makes a test of every case for a [`Backend`](crate::contract::Backend).
+/// Makes a test of every case for a [`Backend`](crate::contract::Backend), with the attributes before it.
 #[macro_export]
 macro_rules! store_contract {
-    ($backend:ty) => {
-        $crate::store_contract! { $backend:
+    ($(#[$attribute:meta])* $backend:ty) => {
+        $crate::store_contract! { $(#[$attribute])* $backend:
             shares_are_numbered_on_across_commits_and_openings
             all_shares_of_a_commit_are_one_batch_with_an_exact_total
             a_share_of_an_unknown_worker_or_template_is_a_conflict
@@ -183,15 +183,25 @@ macro_rules! store_contract {
         }
     };
     ($backend:ty: $($case:ident)+) => {
+        $crate::store_contract! { @each [] $backend: $($case)+ }
+    };
+    ($(#[$attribute:meta])+ $backend:ty: $($case:ident)+) => {
+        $crate::store_contract! { @each [$(#[$attribute])+] $backend: $($case)+ }
+    };
+    (@each $attributes:tt $backend:ty: $($case:ident)+) => {
         $(
-            #[test]
-            fn $case() {
-                $crate::contract::run::<$backend>($crate::contract::$case);
-            }
+            $crate::store_contract! { @case $attributes $backend: $case }
         )+
 
         /// The names of all cases, for the test that none is forgotten.
         #[allow(dead_code, reason = "only the suite's own package counts its cases")]
         const CASES: &[&str] = &[$(stringify!($case)),+];
+    };
+    (@case [$(#[$attribute:meta])*] $backend:ty: $case:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $case() {
+            $crate::contract::run::<$backend>($crate::contract::$case);
+        }
     };
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::Sequence;
-use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::codec::records;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Marks, each_share, secs};
@@ -149,26 +149,16 @@ fn add_to_pool(connection: &Connection, step: Step, at: Timestamp, more: &Sums) 
 
 /// The sums of a row of `pool_history`.
 pub(super) fn pool_sums(cells: &Cells<'_, '_>) -> Outcome<Sums> {
-    let mut sums = Sums {
-        accepted: cells.u64("accepted")?,
-        units: cells.units("units")?,
-        hashes: cells.real("hashes")?,
-        squares: cells.real("squares")?,
-        rejected: [0; Rejection::REASONS.len()],
-    };
-    for (count, reason) in sums.rejected.iter_mut().zip(Rejection::REASONS) {
-        *count = cells.u64(format!("rejected_{reason}").as_str())?;
-    }
-    Ok(sums)
+    records::sums(cells)
 }
 
-/// Adds rejected shares of workers, which came up to `at`. `next_share`: no share that is to come is before this one.
+/// Adds rejected shares of workers, which came up to `at`. `last_share`: no share that is to come is before this one.
 pub(crate) fn add_rejected(
     connection: &Connection,
     at: Timestamp,
-    next_share: Sequence,
+    last_share: Sequence,
     workers: &Steps,
 ) -> Outcome<()> {
     let marks = Marks::read(connection)?;
-    add(connection, minute_of(&marks, at), next_share, workers)
+    add(connection, minute_of(&marks, at), last_share, workers)
 }

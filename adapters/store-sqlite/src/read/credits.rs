@@ -8,7 +8,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{CreditKind, CreditRow, Earned, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{bounds, page_of};
+use super::bounds;
 use crate::columns::{Cells, all, int};
 use crate::credited_miners::{self, Hotkeys};
 use crate::error::{Outcome, corrupt};
@@ -97,7 +97,7 @@ pub(crate) fn of_miner(
             |row| Ok((Cells::new(row, "credits").u64("id")?, row_codec::credit(row)?)),
         )?);
     }
-    Ok(page_of(rows, request.limit))
+    Ok(Page::of(rows, request.limit))
 }
 
 /// What a miner's newest `limit` credits came to on each day since `since`.

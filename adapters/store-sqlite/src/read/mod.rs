@@ -3,7 +3,7 @@
 use dwarves_ports::store::{Page, PageRequest};
 use rusqlite::{Connection, Params, Row};
 
-use super::columns::{Cells, int};
+use super::columns::Cells;
 use super::error::Outcome;
 
 pub(super) mod blocks;
@@ -23,8 +23,7 @@ pub(super) mod workings;
 
 /// Where a page begins and how many rows to ask for: one more than wanted shows whether there is another.
 fn bounds(request: PageRequest) -> (i64, i64) {
-    let before = request.cursor.map_or(i64::MAX, int);
-    (before, i64::from(request.limit) + 1)
+    (request.before(), request.rows_max())
 }
 
 /// One page of a statement whose rows come newest first and have their number as `id`.
@@ -37,16 +36,5 @@ fn page<T>(
 ) -> Outcome<Page<T>> {
     let numbered = |row: &Row<'_>| Ok((Cells::new(row, "page").u64("id")?, read(row)?));
     let rows = super::columns::all(connection, sql, params, numbered)?;
-    Ok(page_of(rows, limit))
-}
-
-/// One page of numbered rows, newest first, of which there is one more if there is another page.
-fn page_of<T>(mut rows: Vec<(u64, T)>, limit: u32) -> Page<T> {
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().map(|(number, _)| *number).filter(|_| more);
-    Page {
-        rows: rows.into_iter().map(|(_, row)| row).collect(),
-        next,
-    }
+    Ok(Page::of(rows, limit))
 }

@@ -2,6 +2,7 @@
 
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::codec::records;
 use dwarves_ports::store::{DeliveryRow, MinerNoticeRow, NoticeRow, SubscriptionRow};
 use rusqlite::{Connection, Row, params};
 
@@ -9,15 +10,7 @@ use crate::columns::{Cells, all, int};
 use crate::error::Outcome;
 
 fn notice(row: &Row<'_>) -> Outcome<NoticeRow> {
-    let cells = Cells::new(row, "notices");
-    Ok(NoticeRow {
-        id: NoticeId::new(cells.u64("id")?),
-        key: cells.text("key")?.to_owned(),
-        kind: cells.named("kind")?,
-        at: cells.time("at")?,
-        text: cells.text("text")?.to_owned(),
-        detail: cells.text("detail")?.to_owned(),
-    })
+    records::notice(&Cells::new(row, "notices"))
 }
 
 pub(crate) fn unplanned(connection: &Connection, limit: u32) -> Outcome<Vec<NoticeRow>> {
@@ -49,18 +42,7 @@ pub(crate) fn subscriptions(connection: &Connection) -> Outcome<Vec<Subscription
 pub(crate) fn of_miners(connection: &Connection) -> Outcome<Vec<MinerNoticeRow>> {
     let sql = "SELECT * FROM miner_notices ORDER BY at, hotkey, channel, key";
     all(connection, sql, [], |row| {
-        let cells = Cells::new(row, "miner_notices");
-        Ok(MinerNoticeRow {
-            hotkey: cells.hotkey("hotkey")?,
-            channel: cells.text("channel")?.to_owned(),
-            key: cells.text("key")?.to_owned(),
-            kind: cells.named("kind")?,
-            at: cells.time("at")?,
-            text: cells.text("text")?.to_owned(),
-            detail: cells.text("detail")?.to_owned(),
-            failures: cells.u32("failures")?,
-            next_at: cells.time("next_at")?,
-        })
+        records::miner_notice(&Cells::new(row, "miner_notices"))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Questions about batches of exported payouts.
 
-use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{BatchDigest, BatchName, Payout, PayoutState};
+use dwarves_ports::store::codec::records;
 use dwarves_ports::store::{BatchHead, BatchRow, BatchSummary, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -11,28 +11,12 @@ use crate::deflated::inflated;
 use crate::error::Outcome;
 use crate::row_codec;
 
-fn digest(cells: &Cells<'_, '_>, column: &str) -> Outcome<BatchDigest> {
-    cells.array(column).map(BatchDigest::from_bytes)
-}
-
 /// The columns of a head.
 const HEAD: &str =
     "id, name, at, first_payout, payouts, total, previous, digest, signer, signature, csv_signature";
 
 fn head(row: &Row<'_>) -> Outcome<BatchHead> {
-    let cells = Cells::new(row, "payout_batches");
-    Ok(BatchHead {
-        name: cells.named("name")?,
-        at: cells.time("at")?,
-        first_payout: PayoutId::new(cells.u64("first_payout")?),
-        payouts: cells.u64("payouts")?,
-        total: cells.amount("total")?,
-        digest: digest(&cells, "digest")?,
-        previous: cells.optional("previous", digest)?,
-        signer: cells.hotkey("signer")?,
-        signature: cells.array("signature")?,
-        csv_signature: cells.array("csv_signature")?,
-    })
+    records::batch_head(&Cells::new(row, "payout_batches"))
 }
 
 pub(crate) fn list(connection: &Connection, request: PageRequest) -> Outcome<Page<BatchSummary>> {
@@ -63,7 +47,12 @@ pub(crate) fn list(connection: &Connection, request: PageRequest) -> Outcome<Pag
 pub(crate) fn last(connection: &Connection) -> Outcome<Option<BatchDigest>> {
     connection
         .prepare_cached("SELECT digest FROM payout_batches ORDER BY id DESC LIMIT 1")?
-        .query_row([], |row| Ok(digest(&Cells::new(row, "payout_batches"), "digest")))
+        .query_row([], |row| {
+            Ok(records::batch_digest(
+                &Cells::new(row, "payout_batches"),
+                "digest",
+            ))
+        })
         .optional()?
         .transpose()
 }

@@ -6,10 +6,9 @@ use std::ops::ControlFlow;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, WorkerId, WorkerName};
 use dwarves_domain::share::Rejection;
-use dwarves_domain::statements::{Epoch, EpochId, StatementDigest, WorkOfAll, Worked};
-use dwarves_ports::store::{
-    EndedEpoch, EpochsState, OpenEpoch, Page, PageRequest, StatementHead, StatementRow,
-};
+use dwarves_domain::statements::{EpochId, WorkOfAll, Worked};
+use dwarves_ports::store::codec::records;
+use dwarves_ports::store::{EpochsState, Page, PageRequest, StatementHead, StatementRow};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{bounds, page};
@@ -18,57 +17,25 @@ use crate::columns::{Cells, all, int};
 use crate::deflated::inflated;
 use crate::error::{Outcome, corrupt};
 
-fn epoch_id(cells: &Cells<'_, '_>, column: &str) -> Outcome<EpochId> {
-    cells.u64(column).map(EpochId::new)
-}
-
 /// How far the statements are.
 pub(crate) fn epochs(connection: &Connection) -> Outcome<EpochsState> {
     let sql = "SELECT epoch_start, epoch_after, ended_start, ended_after FROM pool";
-    let mut state = connection.prepare_cached(sql)?.query_row([], |row| {
-        let cells = Cells::new(row, "pool");
-        let read = || -> Outcome<_> {
-            let Some(start) = cells.optional("epoch_start", epoch_id)? else {
-                return Ok(EpochsState::default());
-            };
-            let after = cells.sequence("epoch_after")?;
-            let ended = cells.optional("ended_start", epoch_id)?;
-            let ended_after = cells.optional("ended_after", |cells, column| cells.sequence(column))?;
-            let ended = ended.zip(ended_after).map(|(began, before)| EndedEpoch {
-                epoch: Epoch {
-                    start: began,
-                    end: start,
-                },
-                after: before,
-                through: after,
-            });
-            Ok(EpochsState {
-                open: Some(OpenEpoch { start, after }),
-                ended,
-                last: None,
-            })
-        };
-        Ok(read())
-    })??;
+    let mut state = connection
+        .prepare_cached(sql)?
+        .query_row([], |row| Ok(records::epochs(&Cells::new(row, "pool"))))??;
     let sql = "SELECT start, ends, digest FROM statements ORDER BY start DESC LIMIT 1";
     let last = connection.prepare_cached(sql)?.query_row([], |row| {
         let cells = Cells::new(row, "statements");
-        let read = || -> Outcome<_> { Ok((epoch(&cells)?, digest(&cells, "digest")?)) };
+        let read = || -> Outcome<_> {
+            Ok((
+                records::epoch(&cells)?,
+                records::statement_digest(&cells, "digest")?,
+            ))
+        };
         Ok(read())
     });
     state.last = last.optional()?.transpose()?;
     Ok(state)
-}
-
-fn epoch(cells: &Cells<'_, '_>) -> Outcome<Epoch> {
-    Ok(Epoch {
-        start: epoch_id(cells, "start")?,
-        end: epoch_id(cells, "ends")?,
-    })
-}
-
-fn digest(cells: &Cells<'_, '_>, column: &str) -> Outcome<StatementDigest> {
-    cells.array(column).map(StatementDigest::from_bytes)
 }
 
 /// What shares came to, for each worker.
@@ -146,18 +113,7 @@ pub(crate) fn rejected_before(connection: &Connection, end: EpochId) -> Outcome<
 }
 
 fn head(row: &Row<'_>) -> Outcome<StatementHead> {
-    let cells = Cells::new(row, "statements");
-    Ok(StatementHead {
-        ended: EndedEpoch {
-            epoch: epoch(&cells)?,
-            after: cells.sequence("after_share")?,
-            through: cells.sequence("through_share")?,
-        },
-        digest: digest(&cells, "digest")?,
-        previous: cells.optional("previous", digest)?,
-        signer: cells.hotkey("signer")?,
-        signature: cells.array("signature")?,
-    })
+    records::statement_head(&Cells::new(row, "statements"))
 }
 
 /// The columns of a head.

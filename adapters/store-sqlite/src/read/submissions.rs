@@ -1,51 +1,23 @@
 //! Questions about evaluated work.
 
-use dwarves_domain::evaluation::{Evaluation, Failure, Figure, Measure, Reading, SubmissionId};
+use dwarves_domain::evaluation::{Figure, Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{Evaluated, MinerResults, Page, PageRequest, SubmissionRow};
+use dwarves_ports::store::codec::records;
+use dwarves_ports::store::{MinerResults, Page, PageRequest, SubmissionRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
 use crate::columns::{Cells, all};
-use crate::error::{Outcome, corrupt};
+use crate::error::Outcome;
 
 /// The columns of a submission but its work, which may be large.
 const COLUMNS: &str = "sequence AS id, id AS name, hotkey, worker, received_at, evaluated_at, loss, score, metadata, \
                        fault, detail";
 
-fn reading(cells: &Cells<'_, '_>, column: &str) -> Outcome<Reading> {
-    let reading = Reading::from_steps(cells.u128(column)?);
-    reading.ok_or_else(|| corrupt(format!("submissions.{column} must be below its bound")))
-}
-
 fn submission(row: &Row<'_>) -> Outcome<SubmissionRow> {
-    let cells = Cells::new(row, "submissions");
-    let text = |cells: &Cells<'_, '_>, column: &str| cells.text(column).map(str::to_owned);
-    let evaluated = cells.optional("evaluated_at", |cells, column| {
-        let at = cells.time(column)?;
-        let fault = cells.optional("fault", |cells, column| cells.named(column))?;
-        let outcome = match fault {
-            Some(fault) => Err(Failure {
-                fault,
-                detail: text(cells, "detail")?,
-            }),
-            None => Ok(Evaluation {
-                loss: cells.optional("loss", reading)?,
-                score: cells.optional("score", reading)?,
-                metadata: cells.optional("metadata", text)?,
-            }),
-        };
-        Ok(Evaluated { at, outcome })
-    })?;
-    Ok(SubmissionRow {
-        id: SubmissionId::from_bytes(cells.array("name")?),
-        hotkey: cells.hotkey("hotkey")?,
-        worker: cells.named("worker")?,
-        received_at: cells.time("received_at")?,
-        evaluated,
-    })
+    records::submission(&Cells::new(row, "submissions"))
 }
 
 pub(crate) fn waiting(connection: &Connection, limit: u32) -> Outcome<Vec<SubmissionRow>> {
@@ -142,7 +114,7 @@ pub(crate) fn best(
     );
     all(connection, &sql, params![after.millis(), until.millis()], |row| {
         let cells = Cells::new(row, "submissions");
-        let reading = reading(&cells, column)?;
+        let reading = records::reading(&cells, column)?;
         Ok(BestResult {
             hotkey: cells.hotkey("hotkey")?,
             figure: match measure {

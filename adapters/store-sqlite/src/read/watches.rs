@@ -3,20 +3,14 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::WatchRow;
+use dwarves_ports::store::codec::records;
 use rusqlite::{Connection, Row};
 
 use crate::columns::{Cells, all};
 use crate::error::Outcome;
 
 fn row_of(row: &Row<'_>) -> Outcome<WatchRow> {
-    let cells = Cells::new(row, "watches");
-    Ok(WatchRow {
-        id: WatchId::from_bytes(cells.array("id")?),
-        hotkey: cells.hotkey("hotkey")?,
-        name: cells.named("name")?,
-        created_at: cells.time("created_at")?,
-        expires_at: cells.optional("expires_at", |cells, column| cells.time(column))?,
-    })
+    records::watch(&Cells::new(row, "watches"))
 }
 
 pub(crate) fn watch(connection: &Connection, id: WatchId) -> Outcome<Option<WatchRow>> {

@@ -271,7 +271,9 @@ impl Transaction<'_> {
             expect_stored(changed, || format!("worker {id}, whose counters are saved,"))?;
         }
         if !history.is_empty() {
-            roll::add_rejected(self.connection, at, self.known.tail.sequence.next(), &history)?;
+            // A worker that is taken out in this very commit is gone after the last share, and is not to be forgotten before
+            // its rejected ones are where they belong.
+            roll::add_rejected(self.connection, at, self.known.tail.sequence, &history)?;
         }
         Ok(())
     }

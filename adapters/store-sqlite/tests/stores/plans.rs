@@ -7,7 +7,10 @@ use std::sync::mpsc;
 use proptest::test_runner::TestRng;
 use rusqlite::Connection;
 
-use super::{Draw, History, RngAlgorithm, Triplets, questions};
+use dwarves_store_sqlite::InlineStore;
+use dwarves_testkit::histories::{Draw, History, questions};
+
+use super::{Inline, RngAlgorithm, Siblings};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -109,26 +112,6 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// The names of all that can be asked of a store.
-fn questions_of_the_port() -> BTreeSet<String> {
-    let source = include_str!("../../../../ports/src/store/mod.rs");
-    let (_, port) = source.split_once("pub trait Store").unwrap();
-    let names = port.lines().filter_map(|line| line.trim().strip_prefix("fn "));
-    names
-        .map(|line| line.split('(').next().unwrap().to_owned())
-        .collect()
-}
-
-#[test]
-fn every_question_of_the_port_is_asked_here() {
-    let asked = include_str!("questions.rs");
-    let names = questions_of_the_port();
-    assert!(names.len() > 40, "{names:?}");
-    for name in names.iter().filter(|name| *name != "commit") {
-        assert!(asked.contains(&format!(".{name}(")), "{name} is never asked");
-    }
-}
-
 #[test]
 fn no_statement_reads_a_table_that_grows_from_end_to_end() {
     let mut runner = TestRunner::new_with_rng(
@@ -140,30 +123,31 @@ fn no_statement_reads_a_table_that_grows_from_end_to_end() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (shown, statements) = mpsc::channel();
     let inline = runtime.block_on(async {
-        let triplets = Triplets::new();
+        let memory = InlineStore::inline().unwrap();
+        let siblings = Siblings::new(vec![Box::new(Inline(memory.clone()))]);
         let mut history = History::default();
-        questions::agree_at_start(&triplets.all(), history.now())
+        questions::agree_at_start(&siblings.all(), history.now())
             .await
             .unwrap();
         let show = move |sql: &str| shown.send(sql.to_owned()).unwrap_or(());
-        triplets.inline.show_statements(show).unwrap();
+        memory.show_statements(show).unwrap();
         let begin = history.begin();
-        let written = triplets.commit(&begin).await.unwrap().unwrap();
+        let written = siblings.commit(&begin).await.unwrap().unwrap();
         history.note(&begin, &written);
-        let plain = triplets.plain();
+        let plain = siblings.plain();
         for (number, commit) in draws.iter().enumerate() {
             let mut writes = Vec::new();
             for draw in commit {
                 writes.extend(history.write(&plain, draw).await);
             }
-            if let Some(written) = triplets.commit(&writes).await.unwrap() {
+            if let Some(written) = siblings.commit(&writes).await.unwrap() {
                 history.note(&writes, &written);
             }
             if number % 40 == 39 {
-                questions::agree(&triplets.all(), &history).await.unwrap();
+                questions::agree(&siblings.all(), &history).await.unwrap();
             }
         }
-        triplets.inline.clone()
+        memory
     });
     inline.show_statements(|_| ()).unwrap();
     let statements: BTreeSet<String> = statements.try_iter().collect();

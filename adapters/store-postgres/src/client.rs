@@ -1,0 +1,253 @@
+//! One connection, used by one thread: it asks and waits, and hears what the server says beside its answers.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_postgres::error::{DbError, Severity};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Row, Statement};
+
+use super::cells::Cells;
+use super::error::{Fail, OpenError, Outcome, corrupt, unavailable, words};
+use super::options::PostgresOptions;
+use super::value::Value;
+
+/// Statements that stay prepared; there are fewer, and those of lists of unknown length are not kept.
+const STATEMENTS_MAX: usize = 512;
+
+/// What moves bytes between the client and the socket, and hears what nobody asked for.
+type Connection =
+    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
+
+/// The connection's side of it.
+struct Line {
+    /// Gone once the connection is.
+    connection: Option<Connection>,
+    /// Warnings that nobody has taken yet.
+    warnings: Vec<DbError>,
+    /// Why the connection is gone.
+    end: Option<String>,
+}
+
+impl Line {
+    /// Moves on. Whether the connection is gone.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Some(connection) = &mut self.connection {
+            match connection(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                    if notice.parsed_severity() == Some(Severity::Warning) {
+                        log::warn!("the database warns: {}", notice.message());
+                        self.warnings.push(notice);
+                    }
+                }
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    self.end = Some(words(&error));
+                    self.connection = None;
+                }
+                Poll::Ready(None) => self.connection = None,
+            }
+        }
+        true
+    }
+}
+
+/// A connection to the ledger's database.
+pub(crate) struct Db {
+    // Dropped first, so that the server is told.
+    client: Option<Client>,
+    line: RefCell<Line>,
+    statements: RefCell<HashMap<String, Statement>>,
+    /// Turns true when nobody waits for answers any more.
+    closing: Option<watch::Receiver<bool>>,
+    runtime: Runtime,
+}
+
+impl Db {
+    /// Connects.
+    pub(crate) fn connect(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| OpenError::Database(format!("no runtime for it: {error}")))?;
+        let connected = runtime.block_on(options.config.connect(options.tls.clone()));
+        let (client, mut connection) = connected.map_err(|error| OpenError::of(&error))?;
+        let line = Line {
+            connection: Some(Box::new(move |cx| connection.poll_message(cx))),
+            warnings: Vec::new(),
+            end: None,
+        };
+        Ok(Self {
+            client: Some(client),
+            line: RefCell::new(line),
+            statements: RefCell::default(),
+            closing: None,
+            runtime,
+        })
+    }
+
+    /// Gives up waiting once `closing` is true.
+    pub(crate) fn until(mut self, closing: watch::Receiver<bool>) -> Self {
+        self.closing = Some(closing);
+        self
+    }
+
+    /// Whether nothing can be asked any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.line.borrow().connection.is_none() || self.client.as_ref().is_none_or(Client::is_closed)
+    }
+
+    /// Why the connection is gone, if it is known.
+    pub(crate) fn end(&self) -> Option<String> {
+        self.line.borrow().end.clone()
+    }
+
+    /// Warnings since they were taken last.
+    pub(crate) fn take_warnings(&self) -> Vec<DbError> {
+        std::mem::take(&mut self.line.borrow_mut().warnings)
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("only dropping takes it")
+    }
+
+    /// Waits for an answer while the connection moves.
+    fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Outcome<T> {
+        let mut answer = pin!(answer);
+        let mut closing = self.closing.clone();
+        let given_up = async {
+            match &mut closing {
+                Some(closing) => drop(closing.wait_for(|is_closing| *is_closing).await),
+                None => std::future::pending().await,
+            }
+        };
+        let mut given_up = pin!(given_up);
+        self.runtime.block_on(poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                    return Poll::Ready(answer.map_err(Fail::from));
+                }
+                let was_there = self.line.borrow().connection.is_some();
+                let is_gone = self.line.borrow_mut().poll(cx);
+                // An end is seen by the one who waits.
+                if is_gone && was_there {
+                    continue;
+                }
+                if is_gone {
+                    return Poll::Ready(Err(unavailable("the connection to the database is gone").into()));
+                }
+                if given_up.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(unavailable("the store is closing").into()));
+                }
+                return Poll::Pending;
+            }
+        }))
+    }
+
+    /// Runs statements without parameters.
+    pub(crate) fn run(&self, sql: &str) -> Outcome<()> {
+        self.wait(self.client().batch_execute(sql))
+    }
+
+    fn statement(&self, sql: &str) -> Outcome<Statement> {
+        if let Some(statement) = self.statements.borrow().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.wait(self.client().prepare(sql))?;
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() < STATEMENTS_MAX {
+            statements.insert(sql.to_owned(), statement.clone());
+        }
+        Ok(statement)
+    }
+
+    /// Runs a statement. How many rows it changed.
+    pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
+        let statement = self.statement(sql)?;
+        self.wait(self.client().execute(&statement, &parameters(values)))
+    }
+
+    fn rows(&self, sql: &str, values: &[Value<'_>]) -> Outcome<Vec<Row>> {
+        let statement = self.statement(sql)?;
+        self.wait(self.client().query(&statement, &parameters(values)))
+    }
+
+    /// All rows that a statement gives, which are of `table`.
+    pub(crate) fn all<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Cells) -> Outcome<T>,
+    ) -> Outcome<Vec<T>> {
+        let rows = self.rows(sql, values)?;
+        rows.into_iter()
+            .map(|row| read(&Cells::new(row, table)))
+            .collect()
+    }
+
+    /// The first row that a statement gives.
+    pub(crate) fn one<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Cells) -> Outcome<T>,
+    ) -> Outcome<Option<T>> {
+        let rows = self.rows(sql, values)?;
+        let first = rows.into_iter().next();
+        first.map(|row| read(&Cells::new(row, table))).transpose()
+    }
+
+    /// The one row that there always is.
+    pub(crate) fn always<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Cells) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let row = self.one(table, sql, values, read)?;
+        row.ok_or_else(|| corrupt(format!("{table}: its row is missing")))
+    }
+
+    /// Whether a statement gives a row.
+    pub(crate) fn exists(&self, sql: &str, values: &[Value<'_>]) -> Outcome<bool> {
+        Ok(!self.rows(sql, values)?.is_empty())
+    }
+
+    /// Sends rows in the database's binary form.
+    pub(crate) fn copy(&self, sql: &str, rows: Bytes) -> Outcome<u64> {
+        let statement = self.statement(sql)?;
+        self.wait(async {
+            let mut sink = pin!(self.client().copy_in(&statement).await?);
+            sink.send(rows).await?;
+            sink.finish().await
+        })
+    }
+}
+
+impl Drop for Db {
+    /// Says good-bye, so that the server frees what this connection held at once.
+    fn drop(&mut self) {
+        drop(self.client.take());
+        let line = self.line.get_mut();
+        let farewell = poll_fn(|cx| match line.poll(cx) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let farewell = async { tokio::time::timeout(std::time::Duration::from_millis(500), farewell).await };
+        // Who does not hear it sees the socket close.
+        let _late = self.runtime.block_on(farewell);
+    }
+}
+
+fn parameters<'a>(values: &'a [Value<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}

@@ -1,0 +1,183 @@
+//! The pool's ledger in a PostgreSQL database (15 or newer): the same store as in SQLite, for pools that outgrow one
+//! machine's disk, and whose ledger has standbys.
+//!
+//! One thread writes: each commit is one transaction that the server has flushed to disk, and its synchronous standbys
+//! have confirmed, before it is answered. Some threads read. Each has a connection of its own, asks, and waits. All queues
+//! are bounded; when one is full the answer is "unavailable" at once.
+//!
+//! Tables are plain: a row a share, a row a credit, a column a thing (`migrations/`). What is added up, the database adds
+//! up.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `options`, `tls` | where the server is, and how the pool comes in |
+//! | `server` | what the pool demands of a server and of its way there |
+//! | `client` | one connection, used by one thread |
+//! | `schema` | versions of the schema; `migrations/` holds them |
+//! | `store` | which question and which write goes where |
+//! | `threads` | the threads that write and read |
+//! | `writer` | the writing thread and its transactions; what becomes of a commit whose answer was lost |
+//! | `append_state` | what the writer keeps in memory |
+//! | `write` | each intent of writing as SQL |
+//! | `life_start` | the start of a life: counted, and what must be known then |
+//! | `read` | each question as SQL |
+//! | `batches`, `partitions` | commits and walks over their shares; partitions of shares |
+//! | `conservation` | whether the books hold exactly what came in |
+//! | `history` | what was mined when: brought in from the shares, read, forgotten |
+//! | `value`, `cells` | what goes into statements and comes out of rows |
+//! | `error` | what the server's errors mean to the pool |
+
+use std::collections::BTreeMap;
+
+use dwarves_ports::store::codec::Cells as _;
+
+mod append_state;
+mod batches;
+mod cells;
+mod client;
+mod conservation;
+mod error;
+mod history;
+mod life_start;
+mod options;
+mod partitions;
+mod read;
+mod schema;
+mod server;
+mod store;
+mod threads;
+mod tls;
+mod value;
+mod write;
+mod writer;
+
+pub use error::OpenError;
+pub use options::PostgresOptions;
+pub use server::Server;
+
+use threads::Threads;
+
+/// A store in a PostgreSQL database.
+pub struct PostgresStore {
+    threads: Threads,
+}
+
+impl PostgresStore {
+    /// Takes the ledger, makes its tables if they are not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, is too old, takes no writes or does not keep what it takes; if another pool has
+    /// the ledger, or it is damaged, of a newer version or another program's; if there is a pooler in between that keeps
+    /// no sessions.
+    pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let threads = apart(|| Threads::start(options, true))?;
+        Ok(Self { threads })
+    }
+
+    /// Opens the ledger beside whoever has it: it answers questions, and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for those of writing; also if there are no tables yet.
+    pub fn open_to_look(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let threads = apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? {
+                schema::Found::Nothing => Err(OpenError::Empty),
+                schema::Found::Version(_) => Threads::start(options, false),
+            }
+        })?;
+        Ok(Self { threads })
+    }
+
+    /// What there is to say of the server, and of whether a pool could start on it. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why a pool could not start, but for another one that has the ledger.
+    pub fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
+        apart(|| check(options))
+    }
+
+    /// Whether a pool was ever started on it. Nothing is changed.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn has_history(options: &PostgresOptions) -> Result<bool, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? {
+                schema::Found::Nothing => Ok(false),
+                schema::Found::Version(_) => threads::ask(&db, "looking at its history", |db| {
+                    db.exists("SELECT 1 FROM pool WHERE created_at IS NOT NULL", &[])
+                }),
+            }
+        })
+    }
+
+    /// The running pool that has the ledger, if there is one: from where, and since when.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn holder(options: &PostgresOptions) -> Result<Option<String>, OpenError> {
+        apart(|| {
+            threads::ask(
+                &server::connect(options)?,
+                "looking at who has the ledger",
+                server::holder,
+            )
+        })
+    }
+
+    /// The stored settings of a ledger, whoever has it open.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn stored_settings(options: &PostgresOptions) -> Result<BTreeMap<String, String>, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? {
+                schema::Found::Nothing => Ok(BTreeMap::new()),
+                schema::Found::Version(_) => threads::ask(&db, "reading settings", life_start::settings),
+            }
+        })
+    }
+
+    /// The row of a share that is stored: for tests, which look past the store's questions.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn stored_share(
+        options: &PostgresOptions,
+        sequence: dwarves_domain::ids::Sequence,
+    ) -> Result<Option<dwarves_ports::store::ShareRow>, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            threads::ask(&db, "reading a share", |db| {
+                read::details::share_row(db, sequence)
+            })
+        })
+    }
+}
+
+fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
+    let db = server::connect(options)?;
+    server::must_take_writes(&db)?;
+    schema::look(&db)?;
+    let sql = "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may";
+    let may = threads::ask(&db, "looking at the role's rights", |db| {
+        db.always("pg_roles", sql, &[], |cells| cells.flag("may"))
+    })?;
+    match may {
+        true => server::describe(&db, options),
+        false => Err(OpenError::Rights(
+            "make tables in the schema that it uses".to_owned(),
+        )),
+    }
+}
+
+/// Does it on a thread of its own: whoever asks may be on one that moves others, where nobody may wait.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(work).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}

@@ -1,0 +1,172 @@
+//! Appending shares: the hot path.
+
+use bytes::{BufMut as _, BytesMut};
+use dwarves_domain::ids::TemplateId;
+use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::codec::{Cells as _, int};
+use dwarves_ports::store::{ShareRow, Written};
+
+use super::Transaction;
+use crate::batches::Tail;
+use crate::error::{Outcome, conflict, corrupt, total_overflow};
+use crate::partitions;
+use crate::value::{Number, values};
+
+/// The shares of one commit, whoever asked for them.
+pub(super) struct Batch<'w> {
+    before: Tail,
+    committed_at: Timestamp,
+    /// They are written at the end, all together.
+    shares: Vec<&'w ShareRow>,
+}
+
+impl Batch<'_> {
+    pub(super) fn new(tail: Tail) -> Self {
+        Self {
+            before: tail,
+            committed_at: tail.committed_at,
+            shares: Vec::new(),
+        }
+    }
+
+    /// The ledger's end before this commit.
+    pub(super) const fn before(&self) -> Tail {
+        self.before
+    }
+}
+
+impl Transaction<'_> {
+    pub(super) fn append_shares<'w>(
+        &mut self,
+        shares: &'w [ShareRow],
+        batch: &mut Batch<'w>,
+    ) -> Outcome<Written> {
+        let first = self.known.place.tail.sequence.next();
+        for share in shares {
+            let before = self.known.place.tail;
+            if !self.known.workers.contains(&share.worker) {
+                let detail = format!("share {}: worker {} is not known", share.hash, share.worker);
+                return Err(conflict(detail));
+            }
+            self.use_template(share)?;
+            let tail = &mut self.known.place.tail;
+            tail.sequence = before.sequence.next();
+            tail.total = before.total.checked_add(share.units).ok_or_else(total_overflow)?;
+            batch.shares.push(share);
+            batch.committed_at = batch.committed_at.max(share.received_at);
+            if let Some(block) = &share.block {
+                self.add_share_block(before, share, block)?;
+            }
+        }
+        let tail = self.known.place.tail;
+        // A share may be quicker than the news that its template is over.
+        for (id, is_dropped) in &self.templates {
+            if *is_dropped && shares.iter().any(|share| share.template == *id) {
+                self.db.execute(
+                    "UPDATE templates SET last_share = $2 WHERE id = $1",
+                    values![*id, tail.sequence],
+                )?;
+            }
+        }
+        Ok(Written::Shares {
+            first,
+            total: tail.total,
+        })
+    }
+
+    /// Looks a share's template up, once a transaction.
+    fn use_template(&mut self, share: &ShareRow) -> Outcome<()> {
+        let id: TemplateId = share.template;
+        if self.templates.iter().any(|(seen, _)| *seen == id) {
+            return Ok(());
+        }
+        let sql = "SELECT retired FROM templates WHERE id = $1";
+        let dropped = self
+            .db
+            .one("templates", sql, values![id], |cells| cells.flag("retired"))?;
+        let unknown = || conflict(format!("share {}: template {id} is not known", share.hash));
+        self.templates.push((id, dropped.ok_or_else(unknown)?));
+        Ok(())
+    }
+
+    /// Writes the shares of the commit.
+    pub(super) fn end_batch(&mut self, batch: &Batch<'_>) -> Outcome<()> {
+        if batch.shares.is_empty() {
+            return Ok(());
+        }
+        let committed_at = batch.committed_at.max(self.known.place.passed_time);
+        let tail = &mut self.known.place.tail;
+        tail.committed_at = committed_at;
+        let (first, tail) = (batch.before.sequence.next(), *tail);
+        let end = self.known.place.partitioned_to;
+        self.known.place.partitioned_to =
+            partitions::make(self.db, end, tail.sequence.get(), self.shares_per_partition)?;
+        let rows = encode(first.get(), &batch.shares);
+        let stored = self.db.copy(
+            "COPY shares (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce, hash)
+             FROM STDIN (FORMAT binary)",
+            rows,
+        )?;
+        if stored != batch.shares.len() as u64 {
+            return Err(corrupt(format!(
+                "{stored} of {} shares were stored",
+                batch.shares.len()
+            )));
+        }
+        let (epoch, number) = self.number;
+        self.db.execute(
+            "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            values![
+                first,
+                tail.sequence,
+                committed_at,
+                batch.before.total,
+                tail.total,
+                epoch,
+                number
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// Bytes of a share on its way, about.
+const SHARE_BYTES: usize = 190;
+
+/// The rows of these shares in the database's binary form: of each how many columns, and each one's length and bytes.
+fn encode(first: u64, shares: &[&ShareRow]) -> bytes::Bytes {
+    let mut rows = BytesMut::with_capacity(32 + shares.len() * SHARE_BYTES);
+    rows.put_slice(b"PGCOPY\n\xff\r\n\0");
+    // No flags, and no more of a header.
+    rows.put_u32(0);
+    rows.put_u32(0);
+    for (share, sequence) in shares.iter().zip(first..) {
+        rows.put_i16(11);
+        for number in [
+            int(sequence),
+            i64::from(share.template.get()),
+            i64::from(share.worker.get()),
+            i64::from(share.share_bits.bits()),
+            i64::from(share.version),
+            i64::from(share.time),
+            i64::from(share.nonce),
+            share.received_at.millis(),
+        ] {
+            rows.put_i32(8);
+            rows.put_i64(number);
+        }
+        // The length stands before the number, and is known behind it.
+        let at = rows.len();
+        rows.put_i32(0);
+        Number(share.units.raw()).put(&mut rows);
+        let length = i32::try_from(rows.len() - at - 4).expect("a number has few digits");
+        rows[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        rows.put_i32(12);
+        rows.put_slice(share.extranonce.as_bytes());
+        rows.put_i32(32);
+        rows.put_slice(share.hash.as_bytes());
+    }
+    rows.put_i16(-1);
+    rows.freeze()
+}

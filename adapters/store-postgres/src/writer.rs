@@ -1,0 +1,377 @@
+//! Writing: one commit of the ledger is one transaction, durable before it is answered; and the thread that does it.
+//!
+//! A connection that is lost costs no acknowledged share. What was under way is rolled back by the server, and is said
+//! to have failed. If it was lost while a COMMIT was under way, the writer connects again and looks at the number of the
+//! last transaction of its epoch (`fronts`), which was written in the very same transaction: then it knows. Nobody else
+//! may write meanwhile: the session's lock is free only once the session is over, and a newer epoch refuses it for good.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::store::codec::Cells as _;
+use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Written};
+use tokio::sync::{oneshot, watch};
+
+use super::append_state::Known;
+use super::client::Db;
+use super::error::{Fail, OpenError, Outcome, conflict, unavailable};
+use super::history::{forgetting, roll};
+use super::options::PostgresOptions;
+use super::value::values;
+use super::write::{self, Transaction};
+use super::{conservation, life_start, partitions, schema, server};
+
+/// Where an answer goes. Nobody may be waiting for it any more: that is no error.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer is asked.
+pub(super) enum Order {
+    Start(Timestamp, Reply<StoredState>),
+    Commit(Vec<Write>, Reply<Vec<Written>>),
+}
+
+/// The writing side of the database.
+pub(super) struct Writer {
+    options: PostgresOptions,
+    /// Gone after the connection was lost, until it is made again.
+    db: Option<Db>,
+    known: Known,
+    /// Whose transactions they are, and how many were committed.
+    epoch: u64,
+    commits: u64,
+    /// Set once nobody knows what is stored: only a new start can tell.
+    unknown: Option<StoreError>,
+    chores: Chores,
+    closing: watch::Receiver<bool>,
+}
+
+/// Seconds of shares after which they come into the history.
+const ROLL_EVERY: Span = Span::from_secs(10);
+/// Shares after which they do at the latest.
+const ROLL_SHARES: u64 = 50_000;
+/// How often the session's lock is asked for while the session before still seems to have it, and how long between.
+const LOCK_TRIES: u32 = 30;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is tried to learn what became of a COMMIT, and how long between: a minute and more in all.
+const RESOLVE_TRIES: u32 = 240;
+const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
+/// How often the writer looks at whether chores that had to give way can be done.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// What is to be done between commits, little by little.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chores {
+    /// Shares are to come into the history.
+    is_rolling: bool,
+    /// Partitions of pruned shares are to be dropped.
+    is_dropping: bool,
+    /// Old history is to be deleted.
+    is_forgetting: bool,
+    /// When the first share came that is not in the history, if one came in this life; and how many did.
+    waiting: Option<(Timestamp, u64)>,
+}
+
+impl Chores {
+    /// What a commit leaves to be done.
+    fn note(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::AppendShares(shares) => {
+                    let Some(last) = shares.last() else {
+                        continue;
+                    };
+                    let (since, count) = self.waiting.get_or_insert((last.received_at, 0));
+                    *count += shares.len() as u64;
+                    let passed = last.received_at.ahead_of(*since).unsigned_abs();
+                    self.is_rolling |= passed >= ROLL_EVERY.millis() || *count >= ROLL_SHARES;
+                }
+                Write::PruneShares { .. } => self.is_dropping = true,
+                Write::PruneHistory { .. } => self.is_forgetting = true,
+                _ => {}
+            }
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        self.is_rolling || self.is_dropping || self.is_forgetting
+    }
+}
+
+impl Writer {
+    /// Takes the ledger, brings its tables up to date, and reads what must be known to go on writing. `other` is a second
+    /// connection, by which it is seen whether sessions are kept.
+    pub(super) fn open(
+        options: &PostgresOptions,
+        other: &Db,
+        closing: watch::Receiver<bool>,
+    ) -> Result<Self, OpenError> {
+        let db = server::connect(options)?;
+        server::must_take_writes(&db)?;
+        // Whose schema it is comes before whose lock: another program may use locks, too.
+        schema::look(&db)?;
+        let failed = |fail| OpenError::of_fail(fail, "taking the ledger's lock");
+        let mut tries = 0;
+        // A session that was just closed may take a moment to be over.
+        while !server::lock(&db).map_err(failed)? {
+            tries += 1;
+            if tries == LOCK_TRIES {
+                let holder = server::holder(&db).map_err(failed)?;
+                return Err(OpenError::InUse(
+                    holder.unwrap_or_else(|| "by another session".to_owned()),
+                ));
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        server::must_keep_its_session(&db, other)?;
+        schema::migrate(&db)?;
+        let read = || -> Outcome<(u64, Known)> {
+            conservation::check_all(&db)?;
+            let sql = "UPDATE fronts SET epoch = epoch + 1, commits = 0 WHERE id = 1 RETURNING epoch";
+            let epoch = db.always("fronts", sql, &[], |cells| cells.u64("epoch"))?;
+            Ok((epoch, Known::load(&db)?))
+        };
+        let (epoch, known) = read().map_err(|fail| OpenError::of_fail(fail, "reading the ledger's end"))?;
+        Ok(Self {
+            options: options.clone(),
+            db: Some(db),
+            known,
+            epoch,
+            commits: 0,
+            unknown: None,
+            chores: Chores {
+                is_rolling: true,
+                is_dropping: true,
+                ..Chores::default()
+            },
+            closing,
+        })
+    }
+
+    /// Begins a new life.
+    fn start(&mut self, now: Timestamp) -> Result<StoredState, StoreError> {
+        self.transact("starting", |transaction| life_start::start(transaction, now))
+    }
+
+    /// Applies all of `writes` or nothing.
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+        let written = self.transact("committing", |transaction| write::apply_all(transaction, writes));
+        if written.is_ok() {
+            self.chores.note(writes);
+        }
+        written
+    }
+
+    /// Does a little of what is to be done. What fails is left until there is new reason for it.
+    fn do_chore(&mut self) {
+        let before = self.chores;
+        if before.is_rolling {
+            let rolled = self.transact("rolling up history", |t| roll::piece(t.db, None));
+            let rolled = rolled.map(|rolled| rolled.is_more);
+            self.chores.is_rolling = go_on(rolled, "history waits for now");
+            self.chores.waiting = self.chores.waiting.filter(|_| self.chores.is_rolling);
+        } else if before.is_dropping {
+            let dropped = self.transact("dropping a partition", |t| partitions::drop_one(t.db));
+            self.chores.is_dropping = go_on(dropped, "pruned shares are not dropped for now");
+        } else if before.is_forgetting {
+            let forgotten = self.transact("forgetting", |t| forgetting::piece(t.db));
+            self.chores.is_forgetting = go_on(forgotten, "history is not forgotten for now");
+        }
+    }
+
+    /// The connection; a new one if it was lost.
+    fn connect(&mut self) -> Result<(), StoreError> {
+        if self.db.as_ref().is_some_and(|db| !db.is_gone()) {
+            return Ok(());
+        }
+        if let Some(lost) = self.db.take() {
+            let why = lost.end().unwrap_or_else(|| "it was closed".to_owned());
+            log::warn!("the connection to the database is lost: {why}");
+        }
+        let reached = server::connect(&self.options).and_then(|db| {
+            server::must_take_writes(&db)?;
+            Ok(db)
+        });
+        let db = reached.map_err(|error| unavailable(error.to_string()))?;
+        let as_store = |fail: Fail| fail.into_store_error("taking the ledger's lock again");
+        if !server::lock(&db).map_err(as_store)? {
+            return Err(unavailable(
+                "the session from before still has the ledger's lock: the server has not noticed yet that it is over",
+            ));
+        }
+        self.db = Some(db);
+        log::info!("connected to the database again");
+        Ok(())
+    }
+
+    /// Does `work` in one transaction: on any error but an unknown one nothing of it is applied.
+    fn transact<T>(
+        &mut self,
+        during: &str,
+        work: impl FnOnce(&mut Transaction<'_>) -> Outcome<T>,
+    ) -> Result<T, StoreError> {
+        if let Some(error) = &self.unknown {
+            return Err(error.clone());
+        }
+        self.connect()?;
+        let Some(db) = &self.db else {
+            return Err(unavailable("there is no connection to the database"));
+        };
+        let number = self.commits + 1;
+        let undo = self.known.begin();
+        let done = begin(db, self.epoch, number).and_then(|()| {
+            let size = self.options.shares_per_partition;
+            work(&mut Transaction::new(
+                db,
+                &mut self.known,
+                (self.epoch, number),
+                size,
+            ))
+        });
+        let failed = match done {
+            Ok(value) => match self.end(number) {
+                Ok(()) => {
+                    self.commits = number;
+                    return Ok(value);
+                }
+                Err(error) => error,
+            },
+            Err(fail) => {
+                let error = fail.into_store_error(during);
+                // A session that cannot be rolled back is given up, and the server rolls it back.
+                if db.run("ROLLBACK").is_err() {
+                    self.db = None;
+                }
+                error
+            }
+        };
+        self.known.undo(undo);
+        if failed.kind() == StoreErrorKind::Unknown {
+            self.unknown = Some(failed.clone());
+        }
+        Err(failed)
+    }
+
+    /// Commits the transaction of this number, and makes sure of it.
+    fn end(&mut self, number: u64) -> Result<(), StoreError> {
+        let Some(db) = &self.db else {
+            return Err(unavailable("there is no connection to the database"));
+        };
+        db.take_warnings();
+        let failed = match db.run("COMMIT") {
+            Ok(()) => match db.take_warnings().pop() {
+                None => return Ok(()),
+                // Most likely a wait for a standby that somebody ended: it is stored here, and nobody knows where else.
+                Some(warning) => format!("the server committed with a warning: {}", warning.message()),
+            },
+            Err(Fail::Sql(error)) if error.as_db_error().is_some() && !db.is_gone() => {
+                // The server itself says that it did not.
+                return Err(Fail::Sql(error).into_store_error("the commit failed"));
+            }
+            Err(fail) => fail.into_store_error("the commit failed").to_string(),
+        };
+        log::warn!("whether a commit is stored must be looked up: {failed}");
+        self.resolve(number, &failed)
+    }
+
+    /// Learns what became of the transaction of this number.
+    fn resolve(&mut self, number: u64, failed: &str) -> Result<(), StoreError> {
+        for tries in 0..RESOLVE_TRIES {
+            if tries > 0 {
+                std::thread::sleep(RESOLVE_PAUSE);
+            }
+            if *self.closing.borrow() && tries > 20 {
+                break;
+            }
+            if let Err(error) = self.connect() {
+                log::debug!("looking up a commit: {error}");
+                continue;
+            }
+            match self.look_up() {
+                Ok(commits) if commits == number => {
+                    log::info!("the commit is stored");
+                    return Ok(());
+                }
+                Ok(_) => return Err(unavailable(format!("{failed}; nothing of it is stored"))),
+                Err(error) if error.action() == dwarves_ports::store::StoreAction::Stop => return Err(error),
+                Err(error) => {
+                    log::debug!("looking up a commit: {error}");
+                    self.db = None;
+                }
+            }
+        }
+        let detail = format!("{failed}; nor could it be looked up whether it is stored");
+        Err(StoreError::new(StoreErrorKind::Unknown, detail))
+    }
+
+    /// The number of the last transaction of this epoch. It is read in a transaction that writes, which waits for whoever
+    /// writes still, and for the standbys: what they confirm then, they have with all that was before it.
+    fn look_up(&self) -> Result<u64, StoreError> {
+        let Some(db) = &self.db else {
+            return Err(unavailable("there is no connection to the database"));
+        };
+        let look = || -> Outcome<Option<u64>> {
+            db.run("BEGIN; SET LOCAL lock_timeout = '10s'")?;
+            let sql = "UPDATE fronts SET looks = looks + 1 WHERE id = 1 AND epoch = $1 RETURNING commits";
+            let commits = db.one("fronts", sql, values![self.epoch], |cells| cells.u64("commits"))?;
+            db.take_warnings();
+            db.run("COMMIT")?;
+            Ok(commits)
+        };
+        let commits = look().map_err(|fail| fail.into_store_error("looking up a commit"))?;
+        if let Some(warning) = db.take_warnings().pop() {
+            return Err(unavailable(format!("the server warns: {}", warning.message())));
+        }
+        commits.ok_or_else(|| match taken_over() {
+            Fail::Store(error) => error,
+            Fail::Sql(error) => unavailable(error.to_string()),
+        })
+    }
+}
+
+fn taken_over() -> Fail {
+    conflict("another pool has taken this ledger over: this one writes nothing any more")
+}
+
+/// Begins a transaction of this number, unless a newer epoch was taken.
+fn begin(db: &Db, epoch: u64, number: u64) -> Outcome<()> {
+    db.run("BEGIN")?;
+    let sql = "UPDATE fronts SET commits = $2 WHERE id = 1 AND epoch = $1";
+    match db.execute(sql, values![epoch, number])? {
+        0 => Err(taken_over()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a chore has more to do; one that failed waits, and the log says so.
+fn go_on(done: Result<bool, StoreError>, otherwise: &str) -> bool {
+    done.unwrap_or_else(|error| {
+        log::warn!("{otherwise}: {error}");
+        false
+    })
+}
+
+/// Serves orders until there can be no more. What else there is to do is done piece by piece, one after each order and
+/// the rest while there are none.
+pub(super) fn serve(mut writer: Writer, orders: &Receiver<Order>) {
+    loop {
+        let pause = match writer.chores.is_any() {
+            true => Duration::ZERO,
+            false => IDLE,
+        };
+        match orders.recv_timeout(pause) {
+            Ok(Order::Start(now, reply)) => {
+                let _gone = reply.send(writer.start(now));
+            }
+            Ok(Order::Commit(writes, reply)) => {
+                // Dropping many shares takes longer than telling that they are safe.
+                let _gone = reply.send(writer.commit(&writes));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if writer.chores.is_any() {
+            writer.do_chore();
+        }
+    }
+}

@@ -1,0 +1,268 @@
+"""The pool on a real PostgreSQL server: all that it does, and what becomes of it when either of the two is killed."""
+
+import json
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+from crash_miners import Client, Lost, address_of
+from harness import PAYING, Pool, binary, environment, eventually, problem
+from postgres import Postgres
+from test_pool import rows, wait_for_round_with
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Postgres() as server:
+        yield server
+
+
+_databases = iter(range(1, 1000))
+
+
+@pytest.fixture
+def database(server):
+    """A database of its own: its name."""
+    name = f"ledger_{next(_databases)}"
+    server.sql(f"CREATE DATABASE {name}", database="postgres")
+    yield name
+    server.sql(f"DROP DATABASE {name} WITH (FORCE)", database="postgres")
+
+
+def on(server, database, **settings):
+    return Pool(store__kind="postgres", store__url=server.url(database), **settings)
+
+
+def check_books(server, database):
+    """Reads the books past the pool: whatever was entered adds up, and is where the accounts stand."""
+    wrong = [
+        "SELECT round, payout, step, SUM(delta) FROM journal GROUP BY round, payout, step, at HAVING SUM(delta) <> 0",
+        """SELECT account, balances.amount, sum FROM balances FULL JOIN
+           (SELECT account, hotkey, SUM(delta) AS sum FROM journal GROUP BY account, hotkey) AS entries
+           USING (account, hotkey) WHERE COALESCE(balances.amount, 0) <> COALESCE(sum, 0)""",
+        """SELECT id, credited, sum FROM rounds LEFT JOIN
+           (SELECT round, SUM(amount) AS sum FROM credits WHERE kind = 'credit' GROUP BY round) AS parts
+           ON parts.round = id WHERE credited <> COALESCE(sum, 0)""",
+        "SELECT hash, COUNT(*) FROM shares GROUP BY hash HAVING COUNT(*) > 1",
+        "SELECT MIN(sequence), MAX(sequence), COUNT(*) FROM shares HAVING COUNT(*) <> COALESCE(MAX(sequence), 0)",
+        "SELECT txid, COUNT(*) FROM payouts WHERE txid IS NOT NULL GROUP BY txid HAVING COUNT(*) > 1",
+    ]
+    for sql in wrong:
+        assert server.sql(sql, database=database) == [], sql
+
+
+def stored_shares(server, database):
+    """The sequence of every share by its hash, as explorers write it."""
+    found = server.sql("SELECT sequence, encode(hash, 'hex') FROM shares", database=database)
+    return {bytes.fromhex(hash_)[::-1].hex(): int(sequence) for sequence, hash_ in found}
+
+
+def test_a_pool_lives_on_a_server_and_comes_back(server, database):
+    with on(server, database, **{key.replace(".", "__"): value for key, value in PAYING.items()}) as pool:
+        alice = pool.miner("//PgAlice")
+        answer = alice.register(payout_address=address_of(1))
+        assert answer.status == 200, answer
+        for _ in range(20):
+            alice.accepted()
+        block = alice.block()
+        round_ = wait_for_round_with(pool, block)
+        assert round_["credited_sats"] > 0
+        # Blocks mature and are paid while there is work.
+        def is_paid():
+            alice.accepted()
+            return [p for p in rows(pool, "/v1/payouts", "payouts") if p["state"] == "confirmed"]
+
+        eventually("a payout is deep", is_paid, 60)
+        history = pool.get("/v1/pool/history?resolution=minute").json
+        assert sum(point["accepted"] for point in history["points"]) > 20, history
+        before = {path: pool.get(path).json for path in ("/v1/blocks", "/v1/rounds?limit=5")}
+        assert pool.pool()["ledger_sum_sats"] == 0
+        shares = pool.pool()["shares"]["accepted"]
+        pool.restart()
+        assert pool.pool()["shares"]["accepted"] >= shares
+        newest = pool.get("/v1/rounds?limit=100").json["rounds"]
+        assert all(round_ in newest for round_ in before["/v1/rounds?limit=5"]["rounds"])
+        pool.restart(kill=True)
+        alice.open_session()
+        alice.accepted()
+        assert pool.pool()["ledger_sum_sats"] == 0
+    check_books(server, database)
+
+
+def mine_while(pool, server, kill, times, seed):
+    """Miners mine without pause while something is killed again and again. Gives the miners."""
+    dice = random.Random(seed)
+    print(f"seed {seed}")
+    miners = [Client(pool, number, seed, address_of(number)) for number in range(1, 4)]
+    for miner in miners:
+        miner.register()
+    for miner in miners:
+        miner.start()
+    for _ in range(times):
+        time.sleep(dice.uniform(0.3, 1.2))
+        kill()
+    time.sleep(1.5)
+    for miner in miners:
+        miner.stopping.set()
+    for miner in miners:
+        miner.join(60)
+        assert not miner.is_alive(), "a miner hangs"
+        if miner.failure is not None:
+            raise miner.failure
+    # What was never answered is asked for once more.
+    for miner in miners:
+        while miner.unanswered:
+            try:
+                miner.settle()
+            except Lost:
+                time.sleep(0.1)
+    return miners
+
+
+def compare(server, database, miners):
+    acknowledged, refused = {}, set()
+    for miner in miners:
+        acknowledged.update(miner.acknowledged)
+        refused.update(miner.refused)
+    stored = stored_shares(server, database)
+    lost = {hash_: sequence for hash_, sequence in acknowledged.items() if stored.get(hash_) != sequence}
+    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged shares are not where they were"
+    # Whoever lost the answer and asks again once the work is over hears that it is stale, and is credited all the same.
+    strange = set(stored) - set(acknowledged) - refused
+    assert not strange, f"{len(strange)} shares are stored that nobody sent"
+    check_books(server, database)
+    return acknowledged
+
+
+def test_a_killed_pool_loses_no_acknowledged_share(server, database):
+    with on(server, database) as pool:
+        lock = threading.Lock()
+
+        def kill():
+            with lock:
+                pool.restart(kill=True)
+
+        miners = mine_while(pool, server, kill, 5, random.randrange(1 << 30))
+        acknowledged = compare(server, database, miners)
+        assert len(acknowledged) > 200
+        assert pool.pool()["ledger_sum_sats"] == 0
+
+
+def test_a_killed_server_loses_no_acknowledged_share():
+    with Postgres() as server:
+        with Pool(**server.of_pool()) as pool:
+
+            def kill():
+                server.kill()
+                server.start()
+
+            miners = mine_while(pool, server, kill, 5, random.randrange(1 << 30))
+            assert pool.is_alive(), "the pool ended with its server"
+            eventually("the pool is ready again", lambda: pool.get("/readyz").status == 200)
+            acknowledged = compare(server, "ledger", miners)
+            assert len(acknowledged) > 200
+            rounds = rows(pool, "/v1/rounds?limit=100", "rounds")
+            assert [r["id"] for r in rounds] == list(range(rounds[0]["id"], 0, -1)), "a round is missing or double"
+            assert "the ledger writes again" in pool.log()
+
+
+def test_without_its_server_the_pool_acknowledges_nothing_and_goes_on_when_it_is_back():
+    with Postgres() as server:
+        with Pool(**server.of_pool()) as pool:
+            miner = pool.miner("//PgLonely")
+            miner.accepted()
+            server.stop()
+            job = miner.job()
+            share, share_id = job.find(block=False)
+            answer = miner.submit(share)
+            problem(answer, 503, "unavailable")
+            assert pool.is_alive() and pool.get("/healthz").status == 200
+            problem(pool.get("/readyz"), 503, "not_ready")
+            server.start()
+
+            def is_taken():
+                answer = miner.submit(share)
+                return answer.status == 200 and answer.json["results"][0]
+
+            verdict = eventually("shares are taken again", is_taken)
+            assert verdict.get("reason", "accepted") in ("accepted", "stale"), verdict
+            if verdict["verdict"] == "accepted":
+                assert stored_shares(server, "ledger")[share_id] == verdict["sequence"]
+            eventually("the pool is ready again", lambda: pool.get("/readyz").status == 200)
+
+
+def command(*arguments, **settings):
+    env = environment({key.replace("__", "."): value for key, value in settings.items()})
+    return subprocess.run([binary(), *arguments], capture_output=True, text=True, env=env, timeout=60)
+
+
+def test_check_says_what_is_wrong_with_a_database(server, database, tmp_path):
+    data = str(tmp_path / "data")
+    of = {"store__kind": "postgres", "store__url": server.url(database), "http__listen": "127.0.0.1:0"}
+    with Pool(data_dir=data, **of) as pool:
+        pool.miner("//PgChecked").accepted()
+        done = command("check", "--json", "--data-dir", data, **of)
+        told = json.loads(done.stdout)["findings"]
+        ledger = [finding["detail"] for finding in told if finding["what"] == "ledger"]
+        assert any("PostgreSQL" in detail and database in detail for detail in ledger), ledger
+        assert any("a pool is running on it" in detail for detail in ledger), ledger
+        # A second one with the same key.
+        (tmp_path / "second").mkdir()
+        shutil.copy(tmp_path / "data" / "pool.key", tmp_path / "second" / "pool.key")
+        second = command("serve", "--data-dir", str(tmp_path / "second"), **of)
+        assert second.returncode != 0 and "in use by another running pool" in second.stderr, second.stderr
+        pool.stop()
+    done = command("check", "--json", "--data-dir", data, **of)
+    told = json.loads(done.stdout)["findings"]
+    assert any("1 shares" in finding["detail"] for finding in told if finding["what"] == "ledger"), told
+    # The key is gone, and the ledger is not: no new one is made.
+    (tmp_path / "data" / "pool.key").rename(tmp_path / "kept.key")
+    refused = command("serve", "--data-dir", data, **of)
+    assert refused.returncode != 0 and "pool.key" in refused.stderr, refused.stderr
+    for url, words in [
+        (server.url("nowhere"), "createdb"),
+        (server.url(database, user="stranger"), "stranger"),
+        (f"postgresql://dwarves@127.0.0.1:1/{database}", "cannot be reached"),
+    ]:
+        done = command("check", "--json", "--data-dir", data, **{**of, "store__url": url})
+        wrong = [f for f in json.loads(done.stdout)["findings"] if not f["ok"] and f["what"] == "ledger"]
+        assert wrong and words in wrong[0]["detail"] and wrong[0]["remedy"], (url, wrong)
+    for arguments, words in [
+        (["backup", str(tmp_path / "copy.db")], "pg_basebackup"),
+        (["restore", str(tmp_path / "copy.db")], "PostgreSQL's own tools"),
+        (["export", "credits"], "psql"),
+        (["miners"], "/v1/miners"),
+    ]:
+        done = command(*arguments, "--data-dir", data, **of)
+        assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)
+
+
+def test_a_password_is_never_shown(server, database, tmp_path):
+    server.sql(
+        f"CREATE ROLE guarded LOGIN PASSWORD 's3cret'; ALTER DATABASE {database} OWNER TO guarded", database="postgres"
+    )
+    hba = server.data / "pg_hba.conf"
+    before = hba.read_text()
+    hba.write_text(f"host {database} guarded 127.0.0.1/32 scram-sha-256\n{before}")
+    server.sql("SELECT pg_reload_conf()", database="postgres")
+    try:
+        word = tmp_path / "password"
+        word.write_text("s3cret\n")
+        url = server.url(database, user="guarded", host="127.0.0.1")
+        settings = {"store__kind": "postgres", "store__url": url, "store__password_file": str(word)}
+        with Pool(**settings) as pool:
+            pool.miner("//PgGuarded").accepted()
+            assert "s3cret" not in pool.log()
+        inline = url.replace("guarded@", "guarded:s3cret@")
+        done = command("config", "--json", "--data-dir", str(tmp_path), store__kind="postgres", store__url=inline)
+        assert done.returncode == 0 and "s3cret" not in done.stdout + done.stderr, done.stderr
+        assert "***@127.0.0.1" in done.stdout, done.stdout
+        word.write_text("wrong\n")
+        done = command("check", "--json", "--data-dir", str(tmp_path), **settings)
+        assert "password authentication failed" in done.stdout and "s3cret" not in done.stdout, done.stdout
+    finally:
+        hba.write_text(before)
+        server.sql("SELECT pg_reload_conf()", database="postgres")
