@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
     (150, include_str!("migrations/0150_evaluations.sql")),
     (151, include_str!("migrations/0151_watches.sql")),
     (152, include_str!("migrations/0152_payout_batches.sql")),
+    (153, include_str!("migrations/0153_nonces_in_order.sql")),
 ];
 
 /// The version since which there are payouts.

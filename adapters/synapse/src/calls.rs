@@ -41,15 +41,16 @@ fn sent<'a>(headers: &'a HeaderMap, name: &'static str) -> Sent<'a> {
     }
 }
 
-/// What tells a call from every other of its hotkey: its nonce, and the dendrite that signed it. Two dendrites of one
-/// hotkey may sign within one tick of a coarse clock.
-fn replay_key(headers: &CallHeaders<'_>) -> u64 {
-    let digest = Sha3_256::new()
-        .chain_update(headers.nonce_nanos.to_be_bytes())
-        .chain_update(headers.uuid)
-        .finalize();
+/// The bits of a nonce that a dendrite's name changes: the last 17 ms of it.
+const DENDRITE_BITS: u64 = (1 << 24) - 1;
+
+/// What tells a call from every other of its hotkey: its nonce, changed by the dendrite that signed it. Two dendrites of
+/// one hotkey may sign within one tick of a coarse clock; no two nonces of one dendrite become the same. It stays a time,
+/// near enough, by whose order the ledger keeps it.
+fn replay_key(nonce_nanos: u64, uuid: &str) -> u64 {
+    let digest = Sha3_256::digest(uuid);
     let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
-    u64::from_be_bytes(*first)
+    nonce_nanos ^ (u64::from_be_bytes(*first) & DENDRITE_BITS)
 }
 
 /// How long an answer may take if its caller waits this long.
@@ -142,7 +143,7 @@ async fn call(
     })?;
     let admit = AdmitCall(UseNonce {
         hotkey,
-        nonce_nanos: replay_key(headers),
+        nonce_nanos: replay_key(headers.nonce_nanos, headers.uuid),
         expires_at,
     });
     state.ask(synapse.admit(), admit).await??;
@@ -168,7 +169,24 @@ fn worker(said: &Said<'_>) -> Result<Option<dwarves_domain::ids::WorkerName>, Fa
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn calls_are_told_apart_by_nonce_and_dendrite_and_stay_in_the_order_of_time() {
+        let begin = 1_795_351_055_633_786_632;
+        let keys = |uuid| (0..1_000).map(move |n| replay_key(begin + n, uuid));
+        let (one, other) = (
+            "7eafbbfc-e671-11f1-a29b-02fc00000001",
+            "0b6f8f86-e672-11f1-a29b-02fc00000001",
+        );
+        let all: HashSet<u64> = keys(one).chain(keys(other)).collect();
+        assert_eq!(all.len(), 2_000);
+        for uuid in [one, other, ""] {
+            assert!(replay_key(begin, uuid) < replay_key(begin + 2 * DENDRITE_BITS, one));
+        }
+    }
 
     #[test]
     fn an_answer_is_there_before_its_caller_has_gone() {

@@ -196,8 +196,12 @@ impl Transaction<'_> {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Outcome<Written> {
-        self.statement("DELETE FROM nonces WHERE expires_at < ?1")?
-            .execute([now.millis()])?;
+        // Most of a commit are of one moment.
+        if self.nonces_forgotten < Some(now) {
+            self.statement("DELETE FROM nonces WHERE expires_at < ?1")?
+                .execute([now.millis()])?;
+            self.nonces_forgotten = Some(now);
+        }
         let inserted = self
             .statement(
                 "INSERT INTO nonces (hotkey, nonce, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

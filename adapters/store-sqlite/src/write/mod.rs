@@ -1,6 +1,7 @@
 //! Each intent of writing as SQL.
 
 use dwarves_domain::ids::TemplateId;
+use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{AuditRow, StoreError, Write, Written};
 use rusqlite::{CachedStatement, Connection, params};
 
@@ -32,6 +33,8 @@ pub(super) struct Transaction<'a> {
     templates: Vec<(TemplateId, bool)>,
     /// Whether this transaction changed the books or what is booked for a block.
     books_changed: bool,
+    /// The date by which nonces that were too old are gone.
+    nonces_forgotten: Option<Timestamp>,
 }
 
 impl<'a> Transaction<'a> {
@@ -41,6 +44,7 @@ impl<'a> Transaction<'a> {
             known,
             templates: Vec::new(),
             books_changed: false,
+            nonces_forgotten: None,
         }
     }
 
