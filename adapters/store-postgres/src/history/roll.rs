@@ -181,11 +181,18 @@ pub(crate) fn add_rejected(
     at: Timestamp,
     workers: &[(WorkerId, [u64; Rejection::REASONS.len()])],
 ) -> Outcome<()> {
+    if workers.is_empty() {
+        return Ok(());
+    }
     let mut more = More::default();
     let minute = Step::Minute.begin(at);
+    let ids: Vec<i64> = workers.iter().map(|(id, _)| i64::from(id.get())).collect();
+    let sql = "SELECT id, hotkey FROM workers WHERE id = ANY($1) AND NOT removed";
+    let owners = db.all("workers", sql, values![Value::Other(&ids)], |cells| {
+        Ok((cells.worker("id")?, cells.hotkey("hotkey")?))
+    })?;
+    let owners: BTreeMap<WorkerId, Hotkey> = owners.into_iter().collect();
     for (worker, rejected) in workers {
-        let sql = "SELECT hotkey FROM workers WHERE id = $1 AND NOT removed";
-        let hotkey = db.one("workers", sql, values![*worker], |cells| cells.hotkey("hotkey"))?;
         let worked = Worked {
             sums: Sums {
                 rejected: *rejected,
@@ -193,7 +200,7 @@ pub(crate) fn add_rejected(
             },
             last_bits: None,
         };
-        more.add(*worker, hotkey.as_ref(), minute, &worked);
+        more.add(*worker, owners.get(worker), minute, &worked);
     }
     more.store(db)
 }

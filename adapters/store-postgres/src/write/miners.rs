@@ -1,16 +1,22 @@
 //! Miners, workers, bans, nonces and counters.
 
+use std::collections::{BTreeMap, HashSet};
+
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::ledger::{Account, Balance};
+use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::codec::{Cells as _, rows};
+use dwarves_ports::store::codec::{Cells as _, int, rows};
 use dwarves_ports::store::{BanRow, CounterRow, WorkerRow, Written};
 
 use super::{Transaction, expect_stored};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::history::{forgetting, roll};
-use crate::value::values;
+use crate::value::{Number, Value, values};
+
+/// A worker, and how many of its shares were rejected for each reason.
+type Rejected = (WorkerId, [u64; Rejection::REASONS.len()]);
 
 impl Transaction<'_> {
     pub(super) fn register_miner(
@@ -171,23 +177,36 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn use_nonce(
+    /// Marks nonces as used, of requests of one moment: whose, which, and until when.
+    pub(super) fn use_nonces(
         &mut self,
-        hotkey: &Hotkey,
-        nonce: u64,
-        expires_at: Timestamp,
+        nonces: &[(Hotkey, u64, Timestamp)],
         now: Timestamp,
-    ) -> Outcome<Written> {
+    ) -> Outcome<Vec<Written>> {
         self.db
             .execute("DELETE FROM nonces WHERE expires_at < $1", values![now])?;
-        let inserted = self.db.execute(
-            "INSERT INTO nonces (hotkey, nonce, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            values![hotkey, nonce.cast_signed(), expires_at],
+        let hotkeys: Vec<&[u8]> = nonces.iter().map(|(hotkey, ..)| &hotkey.as_bytes()[..]).collect();
+        let numbers: Vec<i64> = nonces.iter().map(|(_, nonce, _)| nonce.cast_signed()).collect();
+        let ends: Vec<i64> = nonces
+            .iter()
+            .map(|(.., expires_at)| expires_at.millis())
+            .collect();
+        let inserted = self.db.all(
+            "nonces",
+            "INSERT INTO nonces (hotkey, nonce, expires_at) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[])
+             ON CONFLICT DO NOTHING RETURNING hotkey, nonce",
+            values![Value::Other(&hotkeys), Value::Other(&numbers), Value::Other(&ends)],
+            |cells| Ok((cells.hotkey("hotkey")?, cells.bits("nonce")?)),
         )?;
-        Ok(match inserted {
-            0 => Written::NonceUsed,
-            _ => Written::Done,
-        })
+        let mut inserted: HashSet<(Hotkey, u64)> = inserted.into_iter().collect();
+        // Of those that are the same the first is the one.
+        let answers = nonces
+            .iter()
+            .map(|(hotkey, nonce, _)| match inserted.remove(&(*hotkey, *nonce)) {
+                true => Written::Done,
+                false => Written::NonceUsed,
+            });
+        Ok(answers.collect())
     }
 
     pub(super) fn save_counters(
@@ -200,44 +219,81 @@ impl Transaction<'_> {
         if self.db.execute(newer, values![through])? == 0 {
             return Ok(());
         }
-        let mut history = Vec::new();
-        for (id, counter) in counters {
-            if counter.rejected.iter().any(|count| *count > 0) {
-                let sql = "SELECT * FROM workers WHERE id = $1 AND gone_after IS NULL";
-                let known = self.db.one("workers", sql, values![*id], rows::counters)?;
-                if let Some(known) = known {
-                    let mut more = counter.rejected;
-                    for (more, known) in more.iter_mut().zip(known.rejected) {
-                        *more = more.saturating_sub(known);
-                    }
-                    if more.iter().any(|count| *count > 0) {
-                        history.push((*id, more));
-                        self.keep_rejected(at, *id, &more)?;
-                    }
-                }
-            }
-            let [unknown, stale, duplicate, low, time, version] = counter.rejected;
-            let changed = self.db.execute(
-                "UPDATE workers SET accepted = $2, last_share_at = $3, rejected_unknown_job = $4,
-                     rejected_stale = $5, rejected_duplicate = $6, rejected_low_difficulty = $7,
-                     rejected_time_out_of_range = $8, rejected_version_out_of_mask = $9, units = $10, blocks = $11
-                 WHERE id = $1",
-                values![
-                    *id,
-                    counter.accepted,
-                    counter.last_share_at,
-                    unknown,
-                    stale,
-                    duplicate,
-                    low,
-                    time,
-                    version,
-                    counter.units,
-                    counter.blocks,
-                ],
-            )?;
-            expect_stored(changed, || format!("worker {id}, whose counters are saved,"))?;
+        // There may be as many as there are workers, so all of them go at once. The last one of a worker counts.
+        let counters: BTreeMap<WorkerId, &CounterRow> = counters.iter().map(|(id, row)| (*id, row)).collect();
+        let history = self.more_rejected(&counters)?;
+        for (id, more) in &history {
+            self.keep_rejected(at, *id, more)?;
+        }
+        let ids: Vec<i64> = counters.keys().map(|id| i64::from(id.get())).collect();
+        let column = |of: &dyn Fn(&CounterRow) -> u64| -> Vec<i64> {
+            counters.values().map(|row| int(of(row))).collect()
+        };
+        let accepted = column(&|row| row.accepted);
+        let blocks = column(&|row| row.blocks);
+        let rejected: [Vec<i64>; Rejection::REASONS.len()] =
+            std::array::from_fn(|reason| column(&|row| row.rejected[reason]));
+        let [unknown, stale, duplicate, low, time, version] = &rejected;
+        let last = counters
+            .values()
+            .map(|row| row.last_share_at.map(Timestamp::millis));
+        let last: Vec<Option<i64>> = last.collect();
+        let units: Vec<Number> = counters.values().map(|row| Number(row.units.raw())).collect();
+        let changed = self.db.all(
+            "workers",
+            "UPDATE workers SET accepted = more.accepted, last_share_at = more.last, rejected_unknown_job = more.r1,
+                 rejected_stale = more.r2, rejected_duplicate = more.r3, rejected_low_difficulty = more.r4,
+                 rejected_time_out_of_range = more.r5, rejected_version_out_of_mask = more.r6, units = more.units,
+                 blocks = more.blocks
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                 $8::bigint[], $9::bigint[], $10::numeric[], $11::bigint[])
+                 AS more (id, accepted, last, r1, r2, r3, r4, r5, r6, units, blocks)
+             WHERE workers.id = more.id RETURNING workers.id AS id",
+            values![
+                Value::Other(&ids),
+                Value::Other(&accepted),
+                Value::Other(&last),
+                Value::Other(unknown),
+                Value::Other(stale),
+                Value::Other(duplicate),
+                Value::Other(low),
+                Value::Other(time),
+                Value::Other(version),
+                Value::Other(&units),
+                Value::Other(&blocks),
+            ],
+            |cells| cells.worker("id"),
+        )?;
+        let changed: HashSet<WorkerId> = changed.into_iter().collect();
+        if let Some(id) = counters.keys().find(|id| !changed.contains(id)) {
+            return Err(conflict(format!(
+                "worker {id}, whose counters are saved, is not stored"
+            )));
         }
         roll::add_rejected(self.db, at, &history)
+    }
+
+    /// What was rejected of each worker since its counters were saved before.
+    fn more_rejected(&self, counters: &BTreeMap<WorkerId, &CounterRow>) -> Outcome<Vec<Rejected>> {
+        let is_refused = |row: &CounterRow| row.rejected.iter().any(|count| *count > 0);
+        let refused = counters.iter().filter(|(_, row)| is_refused(row));
+        let ids: Vec<i64> = refused.map(|(id, _)| i64::from(id.get())).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT * FROM workers WHERE id = ANY($1) AND gone_after IS NULL ORDER BY id";
+        let known = self
+            .db
+            .all("workers", sql, values![Value::Other(&ids)], |cells| {
+                Ok((cells.worker("id")?, rows::counters(cells)?))
+            })?;
+        let more = known.into_iter().filter_map(|(id, known)| {
+            let mut more = counters.get(&id)?.rejected;
+            for (more, known) in more.iter_mut().zip(known.rejected) {
+                *more = more.saturating_sub(known);
+            }
+            more.iter().any(|count| *count > 0).then_some((id, more))
+        });
+        Ok(more.collect())
     }
 }

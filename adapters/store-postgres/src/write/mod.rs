@@ -1,6 +1,8 @@
 //! Each intent of writing as SQL.
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, TemplateId};
+use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{AuditRow, StoreError, Write, Written};
 
 use super::append_state::Known;
@@ -77,7 +79,10 @@ impl<'a> Transaction<'a> {
                 nonce_nanos,
                 expires_at,
                 now,
-            } => return self.use_nonce(hotkey, *nonce_nanos, *expires_at, *now),
+            } => {
+                let used = self.use_nonces(&[(*hotkey, *nonce_nanos, *expires_at)], *now)?;
+                return Ok(used.into_iter().next().unwrap_or(Written::NonceUsed));
+            }
             Write::Ban { hotkey, ban } => self.ban(hotkey, ban)?,
             Write::Unban { hotkey } => self.unban(hotkey)?,
             Write::SaveTemplate(row) => self.save_template(row)?,
@@ -187,7 +192,17 @@ impl<'a> Transaction<'a> {
 pub(crate) fn apply_all(transaction: &mut Transaction<'_>, writes: &[Write]) -> Outcome<Vec<Written>> {
     let mut batch = shares::Batch::new(transaction.known.place.tail);
     let mut written = Vec::with_capacity(writes.len());
-    for write in writes {
+    let mut left = writes;
+    while let [write, later @ ..] = left {
+        // Signed requests come many at a time.
+        let (nonces, now) = nonces_of_one_moment(left);
+        if let Some(now) = now.filter(|_| nonces.len() > 1) {
+            let used = transaction.use_nonces(&nonces, now);
+            written.extend(used.map_err(|fail| in_write(fail, write))?);
+            left = &left[nonces.len()..];
+            continue;
+        }
+        left = later;
         let applied = match (write, written.last()) {
             (Write::AppendAuditIfDone(row), Some(Written::Done)) => {
                 transaction.append_audit(row).map(|()| Written::Done)
@@ -205,6 +220,26 @@ pub(crate) fn apply_all(transaction: &mut Transaction<'_>, writes: &[Write]) -> 
         conservation::check(transaction.db)?;
     }
     Ok(written)
+}
+
+/// The nonces of the writes in front that mark some of one moment as used, and that moment.
+fn nonces_of_one_moment(writes: &[Write]) -> (Vec<(Hotkey, u64, Timestamp)>, Option<Timestamp>) {
+    let (mut nonces, mut moment) = (Vec::new(), None);
+    for write in writes {
+        match write {
+            Write::UseNonce {
+                hotkey,
+                nonce_nanos,
+                expires_at,
+                now,
+            } if moment.is_none_or(|moment| moment == *now) => {
+                moment = Some(*now);
+                nonces.push((*hotkey, *nonce_nanos, *expires_at));
+            }
+            _ => break,
+        }
+    }
+    (nonces, moment)
 }
 
 /// Says in which write the database failed.

@@ -32,11 +32,9 @@ impl Transaction<'_> {
             )));
         }
         // No miner has two.
-        for part in batch.payouts.iter().flat_map(|payout| &payout.parts) {
-            if part.amount > self.payable_of(&part.hotkey)? {
-                log::debug!("batch {name}: {} has less than its payout", part.hotkey);
-                return Ok(Written::PayoutRefused);
-            }
+        let parts: Vec<_> = batch.payouts.iter().flat_map(|payout| &payout.parts).collect();
+        if self.lacks(&parts)? {
+            return Ok(Written::PayoutRefused);
         }
         self.db.execute(
             "INSERT INTO payout_batches (id, name, at, first_payout, payouts, total, previous, digest, signer, signature,

@@ -5,32 +5,20 @@ use std::collections::BTreeMap;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{PaymentReference, Payout, Transition};
+use dwarves_domain::payouts::{Part, PaymentReference, Payout, Transition};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Written;
-use dwarves_ports::store::codec::Cells as _;
 use dwarves_ports::store::codec::lists::encode_inputs;
+use dwarves_ports::store::codec::{Cells as _, sats};
 
 use super::journal::Cause;
 use super::{Transaction, expect_stored};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::read::payouts::{self, Parts};
-use crate::value::values;
+use crate::value::{Value, values};
 
 impl Transaction<'_> {
-    pub(super) fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {
-        let account = Account::Miner(*hotkey, Balance::Payable);
-        let sql = "SELECT amount FROM balances WHERE account = $1 AND hotkey = $2";
-        let amount = self
-            .db
-            .one("balances", sql, values![account.code(), hotkey], |cells| {
-                cells.amount("amount")
-            })?;
-        // No row: nothing ever moved there.
-        Ok(amount.unwrap_or(Amount::ZERO))
-    }
-
     /// The last payout's number.
     pub(super) fn last_payout(&self) -> Outcome<Option<PayoutId>> {
         let sql = "SELECT id FROM payouts ORDER BY id DESC LIMIT 1";
@@ -38,12 +26,45 @@ impl Transaction<'_> {
             .one("payouts", sql, &[], |cells| Ok(PayoutId::new(cells.u64("id")?)))
     }
 
+    /// What each of these miners has payable.
+    fn payable_of_all<'p>(
+        &self,
+        hotkeys: impl IntoIterator<Item = &'p Hotkey>,
+    ) -> Outcome<BTreeMap<Hotkey, Amount>> {
+        // No row: nothing ever moved there.
+        let mut payable: BTreeMap<Hotkey, Amount> = hotkeys
+            .into_iter()
+            .map(|hotkey| (*hotkey, Amount::ZERO))
+            .collect();
+        let Some((any, _)) = payable.first_key_value() else {
+            return Ok(payable);
+        };
+        let account = Account::Miner(*any, Balance::Payable);
+        let wanted: Vec<&[u8]> = payable.keys().map(|hotkey| &hotkey.as_bytes()[..]).collect();
+        let sql = "SELECT hotkey, amount FROM balances WHERE account = $1 AND hotkey = ANY($2)";
+        let values = values![account.code(), Value::Other(&wanted)];
+        let found = self.db.all("balances", sql, values, |cells| {
+            Ok((cells.hotkey("hotkey")?, cells.amount("amount")?))
+        })?;
+        payable.extend(found);
+        Ok(payable)
+    }
+
     /// What each miner of a payout has payable.
     fn payable_of_parts(&self, payout: &Payout) -> Outcome<BTreeMap<Hotkey, Amount>> {
-        let parts = payout.parts.iter();
-        parts
-            .map(|part| Ok((part.hotkey, self.payable_of(&part.hotkey)?)))
-            .collect()
+        self.payable_of_all(payout.parts.iter().map(|part| &part.hotkey))
+    }
+
+    /// Whether a miner has less than its part.
+    pub(super) fn lacks(&self, parts: &[&Part]) -> Outcome<bool> {
+        let payable = self.payable_of_all(parts.iter().map(|part| &part.hotkey))?;
+        let lacking = parts
+            .iter()
+            .find(|part| payable.get(&part.hotkey).is_none_or(|has| part.amount > *has));
+        if let Some(part) = lacking {
+            log::debug!("{} has less than its part of a payout", part.hotkey);
+        }
+        Ok(lacking.is_some())
     }
 
     pub(super) fn reserve_payout(&mut self, payout: &Payout) -> Outcome<Written> {
@@ -63,11 +84,8 @@ impl Transaction<'_> {
         if self.last_payout()?.is_some_and(|last| last > id) {
             return Err(conflict(format!("payout {id} goes back behind the last one")));
         }
-        for part in &payout.parts {
-            if part.amount > self.payable_of(&part.hotkey)? {
-                log::debug!("payout {id}: {} has less than its part", part.hotkey);
-                return Ok(Written::PayoutRefused);
-            }
+        if self.lacks(&payout.parts.iter().collect::<Vec<_>>())? {
+            return Ok(Written::PayoutRefused);
         }
         self.insert(payout)?;
         let postings = payout.reservation().map_err(|error| corrupt(error.to_string()))?;
@@ -78,21 +96,27 @@ impl Transaction<'_> {
     /// Writes a new payout with its parts.
     pub(super) fn insert(&self, payout: &Payout) -> Outcome<()> {
         self.save(payout)?;
-        for (part, place) in payout.parts.iter().zip(0_i64..) {
-            self.db.execute(
-                "INSERT INTO payout_parts (payout, place, hotkey, address, amount, fee, borne)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                values![
-                    payout.id,
-                    place,
-                    &part.hotkey,
-                    &part.address,
-                    part.amount,
-                    part.fee,
-                    part.borne
-                ],
-            )?;
-        }
+        let parts = &payout.parts;
+        let hotkeys: Vec<&[u8]> = parts.iter().map(|part| &part.hotkey.as_bytes()[..]).collect();
+        let addresses: Vec<&str> = parts.iter().map(|part| part.address.as_str()).collect();
+        let column =
+            |of: fn(&Part) -> Amount| -> Vec<i64> { parts.iter().map(|part| sats(of(part))).collect() };
+        let (amounts, fees) = (column(|part| part.amount), column(|part| part.fee));
+        let borne = column(|part| part.borne);
+        self.db.execute(
+            "INSERT INTO payout_parts (payout, place, hotkey, address, amount, fee, borne)
+             SELECT $1, place - 1, hotkey, address, amount, fee, borne
+             FROM unnest($2::bytea[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) WITH ORDINALITY
+                 AS part (hotkey, address, amount, fee, borne, place)",
+            values![
+                payout.id,
+                Value::Other(&hotkeys),
+                Value::Other(&addresses),
+                Value::Other(&amounts),
+                Value::Other(&fees),
+                Value::Other(&borne)
+            ],
+        )?;
         Ok(())
     }
 
