@@ -50,7 +50,8 @@ class Postgres:
         self.run("initdb", "-D", str(self.data), "-U", "dwarves", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(f"unix_socket_directories = '{self.directory}'\nlisten_addresses = '127.0.0.1'\n")
-            conf.write(f"port = {self.port}\nshared_buffers = 64MB\n{self.settings}\n")
+            # Shared memory in files of its own: what is killed leaves nothing elsewhere.
+            conf.write(f"port = {self.port}\nshared_buffers = 64MB\ndynamic_shared_memory_type = mmap\n{self.settings}\n")
         self.start()
         self.sql("CREATE DATABASE ledger", database="postgres")
         return self

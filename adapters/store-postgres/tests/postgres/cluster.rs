@@ -105,7 +105,7 @@ impl Cluster {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 120\nshared_buffers = 64MB\n\
-             max_wal_size = 256MB\n{settings}\n",
+             max_wal_size = 256MB\ndynamic_shared_memory_type = mmap\n{settings}\n",
             directory.display()
         );
         let file = directory.join("data/postgresql.conf");
