@@ -12,6 +12,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::codec::Cells as _;
 use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Written};
 use tokio::sync::{oneshot, watch};
+use tokio_postgres::error::{DbError, Severity};
 
 use super::append_state::Known;
 use super::client::Db;
@@ -264,7 +265,7 @@ impl Writer {
                 // Most likely a wait for a standby that somebody ended: it is stored here, and nobody knows where else.
                 Some(warning) => format!("the server committed with a warning: {}", warning.message()),
             },
-            Err(Fail::Sql(error)) if error.as_db_error().is_some() && !db.is_gone() => {
+            Err(Fail::Sql(error)) if is_refusal(&error) && !db.is_gone() => {
                 // The server itself says that it did not.
                 return Err(Fail::Sql(error).into_store_error("the commit failed"));
             }
@@ -327,6 +328,12 @@ impl Writer {
             Fail::Sql(error) => unavailable(error.to_string()),
         })
     }
+}
+
+/// Whether the server says no and goes on. A session that it ends (FATAL, PANIC) may have committed before.
+fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    severity == Some(Severity::Error)
 }
 
 fn taken_over() -> Fail {
