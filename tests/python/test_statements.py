@@ -106,7 +106,8 @@ def test_statements_say_what_each_worker_did():
         assert tag == f'"{first.json["digest"]}"'
         again = pool.get(f"/v1/epochs/{id}", headers={"If-None-Match": tag})
         assert (again.status, again.body) == (304, b"")
-        for unknown in ("1", "x", str(id + 1), str(2**63), str(2**70)):
+        # The first epoch may be a second long, so the second one may bear the next number.
+        for unknown in ("1", "x", str(id - 1), str(2**63), str(2**70)):
             refused = pool.get(f"/v1/epochs/{unknown}")
             assert (refused.status, refused.code) == (404, "epoch_unknown"), refused
 
