@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dwarves_actors::handlers::registration::messages::Authenticate;
-use dwarves_actors::handlers::submission::messages::SubmitShares;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
 use dwarves_domain::share::Submission;
@@ -41,17 +40,10 @@ pub(crate) fn remember<T>(list: &mut Vec<T>, item: T) {
 }
 
 impl Heard {
-    /// Somebody sends shares; `good` tells the hash of a good one.
-    pub(crate) fn hear(&mut self, sent: &SubmitShares, good: impl Fn(usize) -> Option<HeaderHash>) {
-        for (place, share) in sent.shares.iter().enumerate() {
-            let Some(submission) = share else { continue };
-            let overheard = Overheard {
-                miner: sent.miner,
-                worker: sent.worker.clone(),
-                submission: *submission,
-                hash: good(place),
-            };
-            remember(&mut self.shares, overheard);
+    /// Somebody sends shares.
+    pub(crate) fn hear(&mut self, sent: impl Iterator<Item = Overheard>) {
+        for share in sent {
+            remember(&mut self.shares, share);
         }
     }
 

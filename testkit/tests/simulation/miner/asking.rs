@@ -21,7 +21,7 @@ use ed25519_dalek::Signer;
 use super::{ADDRESSES, Kind, MinerState, Sent, Share, hotkey_of, key_of};
 use crate::life::Doors;
 use crate::notes::Notes;
-use crate::wire::Wire;
+use crate::wire::{Overheard, Wire};
 
 /// Where all miners of the simulation are: its limits leave all places to one client.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -186,9 +186,14 @@ impl Miner {
             worker: sent.worker.map(worker_name),
             shares: sent.shares.iter().map(|share| Some(share.submission)).collect(),
         };
-        self.wire
-            .borrow_mut()
-            .hear(&submit, |place| sent.shares[place].good());
+        // What becomes of a lost one nobody can say, so nobody can judge who repeats it.
+        let judged = sent.shares.iter().filter(|share| share.kind != Kind::Lost);
+        self.wire.borrow_mut().hear(judged.map(|share| Overheard {
+            miner: submit.miner,
+            worker: submit.worker.clone(),
+            submission: share.submission,
+            hash: share.good(),
+        }));
         if self.below(10) == 0 {
             // It takes its time on the way, and somebody who hears it may be faster.
             let late = self.below(300);

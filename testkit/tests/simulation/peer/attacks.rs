@@ -56,10 +56,7 @@ impl Peer {
                 assert_eq!(hash, made);
                 self.notes.accepted(hash, sequence, heard.miner);
             }
-            (None, Ok(AcceptedShare { hash, .. })) => {
-                // Of a ledger that is gone; whoever made it may hear of it yet.
-                panic!("{hash} is not good and counts");
-            }
+            (None, Ok(AcceptedShare { hash, .. })) => panic!("{hash} is not good and counts"),
             (Some(made), Err(Rejection::Duplicate(first))) => self.notes.duplicate(made, first),
             _ => {}
         }
