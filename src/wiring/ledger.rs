@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dwarves_keys::pool_key;
 use dwarves_ports::store::SharedStore;
-use dwarves_store_postgres::{PostgresOptions, PostgresStore};
+use dwarves_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::StartError;
@@ -64,20 +64,15 @@ pub fn key_must_be_there(config: &Config, data_dir: &Path) -> Result<(), StartEr
     Ok(pool_key::must_be_there_if(data_dir, &place, has_history)?)
 }
 
-/// Takes the ledger.
-pub(super) fn open(config: &Config, data_dir: &Path) -> Result<SharedStore, StartError> {
-    if let Some(options) = database(config)? {
-        let store = PostgresStore::open(&options).map_err(|source| in_database(&options, source))?;
-        log::info!("the ledger is the {}", options.place());
-        return Ok(Arc::new(store));
-    }
+/// Opens the ledger, if it is a file.
+pub(super) fn open_file(config: &Config, data_dir: &Path) -> Result<SharedStore, StartError> {
     let path = config.store.file_in(data_dir);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
     Ok(Arc::new(store))
 }
 
-fn in_database(options: &PostgresOptions, source: dwarves_store_postgres::OpenError) -> StartError {
+pub(super) fn in_database(options: &PostgresOptions, source: OpenError) -> StartError {
     StartError::OpenDatabase {
         place: options.place(),
         source,

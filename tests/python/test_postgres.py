@@ -214,11 +214,12 @@ def test_check_says_what_is_wrong_with_a_database(server, database, tmp_path):
         ledger = [finding["detail"] for finding in told if finding["what"] == "ledger"]
         assert any("PostgreSQL" in detail and database in detail for detail in ledger), ledger
         assert any("a pool is running on it" in detail for detail in ledger), ledger
+        assert any("front 1, " in detail and " leads" in detail for detail in ledger), ledger
         # A second one with the same key.
         (tmp_path / "second").mkdir()
         shutil.copy(tmp_path / "data" / "pool.key", tmp_path / "second" / "pool.key")
         second = command("serve", "--data-dir", str(tmp_path / "second"), **of)
-        assert second.returncode != 0 and "in use by another running pool" in second.stderr, second.stderr
+        assert second.returncode != 0 and "another front that is called" in second.stderr, second.stderr
         pool.stop()
     done = command("check", "--json", "--data-dir", data, **of)
     told = json.loads(done.stdout)["findings"]

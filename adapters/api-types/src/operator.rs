@@ -1,5 +1,7 @@
 //! What an operator sees of the pool, in one document.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::chain::NodeState;
@@ -209,6 +211,28 @@ pub struct StatementsState {
     pub hindrance: Option<String>,
 }
 
+/// One of the processes that share the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct FrontState {
+    /// Its number.
+    pub number: u32,
+    /// What its operator calls it (`front.name`).
+    pub name: String,
+    /// Whether it leads: the others pass on to it whoever comes to them.
+    pub leads: bool,
+    /// Whether it said in the last 3 s that it lives.
+    pub lives: bool,
+    /// How long it has said nothing, in milliseconds.
+    pub silent_ms: u64,
+    /// Since when it runs.
+    pub since: Instant,
+    /// The version of the pool that it runs.
+    pub version: String,
+    /// Where the others reach its listeners, by their settings.
+    pub listeners: BTreeMap<String, String>,
+}
+
 /// The pool, as its operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -237,4 +261,7 @@ pub struct AdminState {
     pub bans: Vec<BanState>,
     /// The last backup.
     pub backup: BackupState,
+    /// The fronts that share the ledger, by number; empty if it is a file.
+    #[serde(default)]
+    pub fronts: Vec<FrontState>,
 }

@@ -35,6 +35,7 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::clock::SharedClock;
+use dwarves_ports::fronts::Fronts;
 use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
@@ -214,6 +215,8 @@ pub struct HttpDeps {
     pub unit: (String, u8),
     /// How work is evaluated, if it is.
     pub evaluation: Option<EvaluationDeps>,
+    /// The fronts that share the ledger, as they are seen; `None` if it is a file.
+    pub fronts: Option<watch::Receiver<Fronts>>,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
 }

@@ -31,6 +31,7 @@
 
 use std::collections::BTreeMap;
 
+use dwarves_ports::fronts::FrontRow;
 use dwarves_ports::store::codec::Cells as _;
 
 mod append_state;
@@ -150,6 +151,20 @@ impl PostgresStore {
                 "looking at who has the ledger",
                 server::holder,
             )
+        })
+    }
+
+    /// The fronts that share the ledger, by number; none if no front was ever started on it.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn fronts(options: &PostgresOptions) -> Result<Vec<FrontRow>, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? < schema::Found::Version(schema::WITH_FRONTS) {
+                true => Ok(Vec::new()),
+                false => threads::ask(&db, "looking at the fronts", fronts::all),
+            }
         })
     }
 

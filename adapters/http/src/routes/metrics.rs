@@ -29,6 +29,7 @@ use crate::state::HttpState;
 
 mod books;
 mod evaluation;
+mod fronts;
 mod measured;
 mod notified;
 mod page;
@@ -74,6 +75,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.connections(pool.gate.as_ref());
     if let Some(notifications) = &ports.notifications {
         page.notified(&state.ask(&notifications.told, ReadTold).await?);
+    }
+    if state.deps().fronts.is_some() {
+        page.fronts(&crate::fronts::seen(&state));
     }
     page.flow();
     page.actors();

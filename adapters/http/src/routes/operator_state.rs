@@ -25,7 +25,7 @@ use super::chain;
 use crate::problem::{Problem, ProblemBody};
 use crate::remedies::{self, Section};
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{body, fronts, query};
 
 /// Payouts and bans that are shown at most.
 const SHOWN_MAX: usize = 100;
@@ -58,10 +58,15 @@ pub async fn read(
     let bans = state.ask(&ports.bans, ReadBans { limit }).await?;
     let chain = chain::current(&state).await?;
     let totals = state.totals().await?;
+    let fronts = fronts::seen(&state);
     body::ok(&AdminState {
         pool_state: pool.state.as_str().to_owned(),
         started_at: Instant(pool.started_at),
-        hindrances: pool.hindrances.into_iter().map(hindrance).collect(),
+        hindrances: {
+            let more = fronts::hindrances(&fronts);
+            pool.hindrances.into_iter().chain(more).map(hindrance).collect()
+        },
+        fronts: fronts.all.iter().map(fronts::state).collect(),
         actors: actors(),
         commit: commit(),
         books: books(&totals.holdings, &totals.income),

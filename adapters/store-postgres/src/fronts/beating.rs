@@ -129,6 +129,12 @@ impl Beat {
         while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             pause = self.once();
         }
+        // Whoever stops in order is not missed.
+        if let Some(db) = self.db.as_ref().filter(|db| !db.is_gone())
+            && let Err(fail) = rows::leave(db, self.lease)
+        {
+            log::debug!("{}", fail.into_store_error("leaving the other fronts"));
+        }
     }
 
     /// One beat and one look. How long to wait until the next.
