@@ -41,7 +41,7 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
                 return Ok(());
             }
         };
-        let pool = wiring::start_on(&config, &args.data_dir, effective, lead).await?;
+        let pool = wiring::start_on(&config, &args.data_dir, effective, *lead).await?;
         pool.tell_service_manager();
         let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;
         log::info!("stopping because of {why}");

@@ -89,7 +89,7 @@ impl Database {
 /// What came of waiting.
 pub enum Waited {
     /// This front leads.
-    Leads(Lead),
+    Leads(Box<Lead>),
     /// Somebody wants the process to stop, who is this.
     Stopped(&'static str),
 }
@@ -100,10 +100,10 @@ pub enum Waited {
 /// See [`StartError`].
 pub async fn wait_for_lead(config: &Config, data_dir: &Path, sockets: Sockets) -> Result<Waited, StartError> {
     let Some(options) = ledger::database(config)? else {
-        return Ok(Waited::Leads(Lead {
+        return Ok(Waited::Leads(Box::new(Lead {
             sockets,
             database: None,
-        }));
+        })));
     };
     std::fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir {
         path: data_dir.to_owned(),
@@ -134,10 +134,10 @@ pub async fn wait_for_lead(config: &Config, data_dir: &Path, sockets: Sockets) -
 
 fn leads(options: &PostgresOptions, sockets: Sockets, store: PostgresStore) -> Waited {
     log::info!("the ledger is the {}", options.place());
-    Waited::Leads(Lead {
+    Waited::Leads(Box::new(Lead {
         sockets,
         database: Some(Database(store)),
-    })
+    }))
 }
 
 /// Takes the lead, if it may be taken now. The front, if it may not, or another one was quicker.

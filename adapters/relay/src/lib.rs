@@ -20,6 +20,7 @@ use std::time::Duration;
 use dwarves_domain::network::Subnet;
 use dwarves_ports::fronts::Fronts;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
 
 mod figures;
 mod passing;
@@ -94,13 +95,14 @@ impl Relay {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("relay".into()).spawn(move || {
             runtime.block_on(async {
+                let mut doors = JoinSet::new();
                 for entrance in entrances {
-                    tokio::spawn(accept(entrance, Arc::clone(&passing)));
+                    doors.spawn(accept(entrance, Arc::clone(&passing)));
                 }
                 // Whoever holds the other end is gone, or says so.
                 let _either_way = stopped.await;
             });
-            // Dropping the runtime closes every connection.
+            // Whoever owns a task ends it: the doors end, and with each its connections.
         })?;
         Ok(Self {
             stop: Some(stop),
@@ -132,12 +134,17 @@ async fn accept(entrance: Entrance, passing: Arc<Passing>) {
         proxies: entrance.proxies,
         is_http: entrance.is_http,
     });
+    let mut passed = JoinSet::new();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_ended) = passed.join_next() => continue,
+        };
+        match accepted {
             Ok((client, peer)) => {
                 let place = Arc::clone(&places).try_acquire_owned().ok();
                 let (door, passing) = (Arc::clone(&door), Arc::clone(&passing));
-                tokio::spawn(async move {
+                passed.spawn(async move {
                     if let Err(error) = passing.pass(&door, client, peer, place.is_some()).await {
                         log::debug!("{}: {peer} is passed on no more: {error}", door.setting);
                     }

@@ -74,7 +74,10 @@ fn stand_by(seen: Fronts, passes_on: bool, connections_max: usize) -> Standing {
         let entrance = Entrance {
             setting: setting.to_owned(),
             listener,
-            proxies: is_http.then(|| "127.0.0.1".parse().unwrap()).into_iter().collect(),
+            proxies: is_http
+                .then(|| "127.0.0.1".parse().unwrap())
+                .into_iter()
+                .collect(),
             is_http,
             connections_max,
         };
@@ -158,7 +161,10 @@ fn a_proxy_is_believed_whom_it_speaks_for() {
     let stratum = standing.stratum;
     let asking = std::thread::spawn(move || ask(stratum, words));
     let (said, told) = leader.take(b"hello");
-    assert!(matches!(said, Said::Client(client) if client.ip().is_loopback()), "{said:?}");
+    assert!(
+        matches!(said, Said::Client(client) if client.ip().is_loopback()),
+        "{said:?}"
+    );
     assert_eq!(told, words);
     assert_eq!(asking.join().unwrap(), "hello");
 }

@@ -156,11 +156,19 @@ async fn of_database<W: Write>(
     }
     // A schema that is newer is told of below.
     for front in PostgresStore::fronts(options).unwrap_or_default() {
-        let FrontRow { number, name, version, .. } = &front;
+        let FrontRow {
+            number,
+            name,
+            version,
+            ..
+        } = &front;
         let front = match (front.lives(), front.leads) {
             (true, true) => format!("front {number}, {name}, leads; version {version}"),
             (true, false) => format!("front {number}, {name}, stands by; version {version}"),
-            (false, _) => format!("front {number}, {name}, has said nothing for {} s", front.silent.secs()),
+            (false, _) => format!(
+                "front {number}, {name}, has said nothing for {} s",
+                front.silent.secs()
+            ),
         };
         findings.good("ledger", front)?;
     }
