@@ -126,6 +126,8 @@ pub struct RunningPool {
 struct Ground {
     clock: SharedClock,
     store: SharedStore,
+    /// The same for pages, which a standby may answer.
+    shown: SharedStore,
     chain: OpenChain,
     pool_key: PoolKey,
     admin_token: AdminToken,
@@ -145,13 +147,14 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let store = ledger::open(config, data_dir)?;
+    let ledger::Opened { store, shown } = ledger::open(config, data_dir)?;
     // Only now is it sure that no other pool runs here, whose file it would be.
     listen_file::remove(data_dir).map_err(unusable)?;
     let chain = OpenChain::open(config, data_dir, &pool_key, &clock).await?;
     Ok(Ground {
         clock,
         store,
+        shown,
         chain,
         pool_key,
         admin_token,
@@ -246,7 +249,7 @@ pub async fn start_on(
             watches: watches::start(&ground, &ports),
             notifications: ports.notifications.clone(),
         },
-        store: Arc::clone(&ground.store),
+        store: Arc::clone(&ground.shown),
         clock: Arc::clone(&ground.clock),
         proxies: config.http.proxies.clone(),
         privacy: config.privacy.rule(),

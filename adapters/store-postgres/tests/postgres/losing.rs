@@ -15,7 +15,7 @@ use dwarves_store_postgres::{OpenError, PostgresStore};
 
 use super::cluster::{Cluster, Database};
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -23,7 +23,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, StoreErrorKind> {
+pub(crate) fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, StoreErrorKind> {
     block_on(store.commit(writes)).map_err(|error| {
         eprintln!("{error}");
         error.kind()
@@ -31,7 +31,7 @@ fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, Sto
 }
 
 /// A miner, its worker and a template.
-fn furniture() -> Vec<Write> {
+pub(crate) fn furniture() -> Vec<Write> {
     let hotkey = Hotkey::from_bytes([1; 32]);
     let chain = ChainTemplate {
         height: 1,
@@ -72,7 +72,7 @@ fn furniture() -> Vec<Write> {
 }
 
 /// A share of which the hash says its number.
-fn share(number: u64) -> Write {
+pub(crate) fn share(number: u64) -> Write {
     let mut hash = [7; 32];
     hash[..8].copy_from_slice(&number.to_be_bytes());
     Write::AppendShares(vec![ShareRow {

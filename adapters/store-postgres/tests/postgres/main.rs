@@ -15,6 +15,7 @@ mod cluster;
 mod histories;
 mod losing;
 mod refusing;
+mod standby;
 
 use cluster::Database;
 
