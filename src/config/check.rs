@@ -225,7 +225,10 @@ impl Rules<'_> {
         let standby = standby.map(|url| PostgresOptions::new(url.with_credentials(), None, None));
         if let Some(Err(error)) = standby {
             let message = error.to_string();
-            self.complain(&[("store", "read_url")], message.trim_start_matches("store.url: "));
+            self.complain(
+                &[("store", "read_url")],
+                message.trim_start_matches("store.url: "),
+            );
         }
     }
 

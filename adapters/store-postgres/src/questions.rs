@@ -221,7 +221,10 @@ mod tests {
         let asking = include_str!("store.rs");
         for question in Question::ALL {
             let method = format!("    fn {}(", question.name().replace(' ', "_"));
-            let body = asking.split(&method).nth(1).and_then(|rest| rest.split("\n    }\n").next());
+            let body = asking
+                .split(&method)
+                .nth(1)
+                .and_then(|rest| rest.split("\n    }\n").next());
             let asked = format!("Question::{question:?},");
             assert!(
                 body.is_some_and(|body| body.contains(&asked)),

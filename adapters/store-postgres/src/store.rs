@@ -17,8 +17,9 @@ use dwarves_ports::store::{
     AuditRow, BatchRow, BatchSummary, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings,
     DeliveryRow, Earned, EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances,
     MinerNoticeRow, MinerPayoutRow, MinerResults, NoticeRow, Page, PageRequest, PayoutRow, PoolTotals,
-    RecentShare, RoundRow, ShareDetails, StandbyState, StatementHead, StatementRow, Store, StoreFuture, StoredState,
-    SubmissionRow, SubscriptionRow, TemplateRow, ValuedUnits, WatchRow, WorkerSums, Write, Written,
+    RecentShare, RoundRow, ShareDetails, StandbyState, StatementHead, StatementRow, Store, StoreFuture,
+    StoredState, SubmissionRow, SubscriptionRow, TemplateRow, ValuedUnits, WatchRow, WorkerSums, Write,
+    Written,
 };
 
 use super::questions::Question;

@@ -5,7 +5,9 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{StandbyState, StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written};
+use dwarves_ports::store::{
+    StandbyState, StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::client::Db;

@@ -100,7 +100,10 @@ impl Shared {
     pub(super) fn may_be_asked(&self) -> bool {
         let now = self.now();
         let known = self.known.borrow();
-        known.why.is_none() && known.reached.is_some_and(|reached| known.has_enough(reached, now, self.lag_max))
+        known.why.is_none()
+            && known
+                .reached
+                .is_some_and(|reached| known.has_enough(reached, now, self.lag_max))
     }
 
     /// Whether an answer from this place may be given.
@@ -116,12 +119,11 @@ impl Shared {
             return Err(WhyNot::Promoted);
         }
         let reached = self.known.borrow().course.reached(place.replayed);
-        self.known
-            .send_if_modified(|known| {
-                let is_news = reached > known.reached;
-                known.reached = known.reached.max(reached);
-                is_news
-            });
+        self.known.send_if_modified(|known| {
+            let is_news = reached > known.reached;
+            known.reached = known.reached.max(reached);
+            is_news
+        });
         Ok(reached)
     }
 
@@ -165,7 +167,11 @@ impl Shared {
 
     /// Counts a question of a page.
     pub(super) fn count(&self, is_answered: bool) {
-        let counter = if is_answered { &self.answered } else { &self.passed_on };
+        let counter = if is_answered {
+            &self.answered
+        } else {
+            &self.passed_on
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -254,7 +260,11 @@ mod tests {
         pass(1).await;
         shared.note_told();
         assert!(!shared.may_be_asked());
-        assert_eq!(shared.judge(at(150)), Ok(false), "it is not known what was at 150");
+        assert_eq!(
+            shared.judge(at(150)),
+            Ok(false),
+            "it is not known what was at 150"
+        );
         pass(1).await;
         shared.note_primary(identity(), shared.now(), 140);
         assert_eq!(shared.judge(at(139)), Ok(false));

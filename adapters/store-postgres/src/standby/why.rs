@@ -12,7 +12,9 @@ pub enum WhyNot {
     #[error("was not looked at yet")]
     Unknown,
     /// A server that follows nobody.
-    #[error("is no standby: it was promoted, or is the primary itself; store.read_url must lead to a standby")]
+    #[error(
+        "is no standby: it was promoted, or is the primary itself; store.read_url must lead to a standby"
+    )]
     Promoted,
     /// A copy of another server.
     #[error(
@@ -31,7 +33,9 @@ pub enum WhyNot {
     )]
     OtherDatabase,
     /// Tables of another version.
-    #[error("has tables of version {found}, the primary of version {primary}; it follows as soon as it replays them")]
+    #[error(
+        "has tables of version {found}, the primary of version {primary}; it follows as soon as it replays them"
+    )]
     OtherSchema {
         /// The version of its tables.
         found: u32,
