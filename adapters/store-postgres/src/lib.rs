@@ -19,6 +19,8 @@
 //! | `threads`, `readers` | the threads that write and read |
 //! | `standby` | reads on a standby: how far it is behind, when it is not asked |
 //! | `writer` | the writing thread and its transactions; what becomes of a commit whose answer was lost |
+//! | `fronts` | several processes on one ledger: who is there, who leads, who may take the lead |
+//! | `chores` | what the writing thread does between commits |
 //! | `append_state` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
 //! | `life_start` | the start of a life: counted, and what must be known then |
@@ -38,9 +40,11 @@ use dwarves_ports::store::codec::Cells as _;
 mod append_state;
 mod batches;
 mod cells;
+mod chores;
 mod client;
 mod conservation;
 mod error;
+mod fronts;
 mod history;
 mod life_start;
 mod options;
@@ -59,6 +63,7 @@ mod write;
 mod writer;
 
 pub use error::OpenError;
+pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;
 pub use server::Server;
 pub use standby::{CheckedStandby, WhyNot};
@@ -66,18 +71,25 @@ pub use standby::{CheckedStandby, WhyNot};
 use client::Db;
 use error::Outcome;
 use questions::Question;
-use threads::{For, Threads};
+use threads::{For, Threads, Writes};
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
-    threads: Arc<Threads>,
+    opened: Arc<Opened>,
     who: For,
 }
 
+/// What those who decide and those who show have together.
+struct Opened {
+    // Dropped first: it writes as the front.
+    threads: Threads,
+    front: Option<Front>,
+}
+
 impl PostgresStore {
-    fn of(threads: Threads) -> Self {
+    fn of(threads: Threads, front: Option<Front>) -> Self {
         Self {
-            threads: Arc::new(threads),
+            opened: Arc::new(Opened { threads, front }),
             who: For::Deciding,
         }
     }
@@ -87,7 +99,7 @@ impl PostgresStore {
     #[must_use]
     pub fn to_show(&self) -> Self {
         Self {
-            threads: Arc::clone(&self.threads),
+            opened: Arc::clone(&self.opened),
             who: For::Showing,
         }
     }
@@ -97,7 +109,7 @@ impl PostgresStore {
         question: Question,
         read: impl Fn(&Db) -> Outcome<T> + Send + 'static,
     ) -> StoreFuture<T> {
-        self.threads.read(question, self.who, |_| false, read)
+        self.opened.threads.read(question, self.who, |_| false, read)
     }
 
     /// As [`Self::ask`], of something that may not be there.
@@ -106,18 +118,36 @@ impl PostgresStore {
         question: Question,
         read: impl Fn(&Db) -> Outcome<Option<T>> + Send + 'static,
     ) -> StoreFuture<Option<T>> {
-        self.threads.read(question, self.who, Option::is_none, read)
+        self.opened
+            .threads
+            .read(question, self.who, Option::is_none, read)
     }
 
-    /// Takes the ledger, makes its tables if they are not there, and brings its schema up to date.
+    /// Takes the ledger for somebody who is alone: a test, a tool. Makes its tables if they are not there, and brings its schema up to date.
     ///
     /// # Errors
     /// If the server cannot be reached, is too old, takes no writes or does not keep what it takes; if another pool has
     /// the ledger, or it is damaged, of a newer version or another program's; if there is a pooler in between that keeps
     /// no sessions.
     pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
-        let threads = apart(|| Threads::start(options, true))?;
-        Ok(Self::of(threads))
+        let threads = apart(|| Threads::start(options, Writes::Yes(None)))?;
+        Ok(Self::of(threads, None))
+    }
+
+    /// Takes the lead for a front, which is one from then on for as long as the store is there.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`OpenError::InUse`] if another front was quicker. The front is given back with it.
+    pub fn lead(options: &PostgresOptions, front: Front) -> Result<Self, Box<(Front, OpenError)>> {
+        match apart(|| Threads::start(options, Writes::Yes(Some(&front)))) {
+            Ok(threads) => Ok(Self::of(threads, Some(front))),
+            Err(error) => Err(Box::new((front, error))),
+        }
+    }
+
+    /// This front, if it is one.
+    pub fn front(&self) -> Option<&Front> {
+        self.opened.front.as_ref()
     }
 
     /// Opens the ledger beside whoever has it: it answers questions, and writes nothing.
@@ -129,10 +159,10 @@ impl PostgresStore {
             let db = server::connect(options)?;
             match schema::look(&db)? {
                 schema::Found::Nothing => Err(OpenError::Empty),
-                schema::Found::Version(_) => Threads::start(options, false),
+                schema::Found::Version(_) => Threads::start(options, Writes::No),
             }
         })?;
-        Ok(Self::of(threads))
+        Ok(Self::of(threads, None))
     }
 
     /// What there is to say of the server, and of whether a pool could start on it. Nothing is changed.

@@ -27,11 +27,11 @@ use super::{PostgresStore, history, life_start, read};
 
 impl Store for PostgresStore {
     fn standby(&self) -> Option<StandbyState> {
-        self.threads.standby()
+        self.opened.threads.standby()
     }
 
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
-        self.threads.begin_life(now)
+        self.opened.threads.begin_life(now)
     }
 
     fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
@@ -41,7 +41,7 @@ impl Store for PostgresStore {
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
-        self.threads.commit(writes)
+        self.opened.threads.commit(writes)
     }
 
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {

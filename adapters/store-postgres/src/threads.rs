@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::client::Db;
 use super::error::{Fail, OpenError, Outcome, unavailable};
+use super::fronts::Front;
 use super::options::PostgresOptions;
 use super::questions::{Question, Side};
 use super::readers::{Asker, READERS, Readers, asking};
@@ -32,6 +33,13 @@ pub(crate) struct Threads {
     closing: watch::Sender<bool>,
 }
 
+/// Whether a store writes, and as which front.
+#[derive(Clone, Copy)]
+pub(crate) enum Writes<'a> {
+    No,
+    Yes(Option<&'a Front>),
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {
@@ -42,8 +50,8 @@ pub(crate) enum For {
 }
 
 impl Threads {
-    /// Threads that read alone, or write as well.
-    pub(crate) fn start(options: &PostgresOptions, writes: bool) -> Result<Self, OpenError> {
+    /// Threads that read alone, or write as well, for a front or for whoever is alone.
+    pub(crate) fn start(options: &PostgresOptions, writes: Writes<'_>) -> Result<Self, OpenError> {
         let (closing, closed) = watch::channel(false);
         let mut connections = Vec::new();
         for _ in 0..READERS {
@@ -51,8 +59,11 @@ impl Threads {
         }
         let no_thread = |error: std::io::Error| OpenError::Database(format!("no thread for it: {error}"));
         let (mut orders, mut writing) = (None, None);
-        if writes {
-            let writer = Writer::open(options, &connections[0], closed.clone())?;
+        if let Writes::Yes(front) = writes {
+            let writer = Writer::open(options, front, &connections[0], closed.clone())?;
+            if let Some(front) = front {
+                front.led(writer.epoch());
+            }
             let (give, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
             let thread = std::thread::Builder::new()
                 .name("store-write".into())

@@ -91,7 +91,7 @@ pub(crate) fn share(number: u64) -> Write {
 }
 
 /// The numbers of the shares that are stored.
-fn stored(cluster: &Cluster, database: &str) -> Vec<u64> {
+pub(crate) fn stored(cluster: &Cluster, database: &str) -> Vec<u64> {
     let sql =
         "SELECT ('x' || encode(substr(hash, 1, 8), 'hex'))::bit(64)::bigint FROM shares ORDER BY sequence";
     let numbers = cluster.sql(database, sql).into_iter();
@@ -207,10 +207,10 @@ fn who_was_taken_over_writes_nothing_any_more() {
     );
     let new = PostgresStore::open(&database.options()).unwrap();
     commit(&new, vec![share(2)]).unwrap();
-    // First it only cannot: the new one has the lock.
+    // First its connection is gone. Then it is told why it may not, while the new one is there and afterwards.
     assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Unavailable));
+    assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Conflict));
     drop(new);
-    // And then it is told why it may not.
     assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Conflict));
     assert_eq!(stored(super::cluster::shared(), &database.name), [1, 2]);
 }
