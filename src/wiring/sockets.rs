@@ -190,7 +190,7 @@ fn listener_of(name: &str, address: SocketAddr, listeners: &[(String, SocketAddr
     })
 }
 
-/// Whether what listens at `address` is what `listen` asks for. `ListenStream=3333` listens at [::], for IPv4 too.
+/// Whether what listens at `address` is what `listen` asks for. `ListenStream=3333` listens at `[::]`, for IPv4 too.
 fn is_there(listen: SocketAddr, address: SocketAddr) -> bool {
     let everywhere = listen.ip().is_unspecified() && address.ip().is_unspecified();
     listen == address || (everywhere && listen.port() == address.port())
