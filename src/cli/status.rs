@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dwarves_api_types::books::Blocks;
-use dwarves_api_types::operator::{AdminState, FrontState, StatementsState};
+use dwarves_api_types::operator::{AdminState, FrontState, StandbyState, StatementsState};
 use dwarves_api_types::pool::{EvaluatedPool, Pool, Ready};
 use dwarves_keys::AdminToken;
 use dwarves_miner::transport::{ApiError, Transport};
@@ -195,6 +195,22 @@ fn front(front: &FrontState) -> String {
     )
 }
 
+/// Who answers pages, if there is a standby for it.
+fn pages(standby: &StandbyState) -> String {
+    let lag = standby.lag_secs.map_or_else(
+        || "nobody knows how far behind".to_owned(),
+        |secs| format!("{secs:.1} s behind"),
+    );
+    let place = terminal::harmless(&standby.place);
+    match &standby.why {
+        None => format!("read from the standby ({place}), {lag}"),
+        Some(why) => format!(
+            "read from the primary: the standby ({place}) {}",
+            terminal::harmless(why)
+        ),
+    }
+}
+
 impl Seen {
     fn to_json(&self) -> Value {
         json!({
@@ -248,6 +264,10 @@ impl Seen {
         }
         for line in self.operator.iter().flat_map(|told| &told.fronts).map(front) {
             text.push_str(&format!("{:<11}{}\n", "front", terminal::harmless(&line)));
+        }
+        let standby = self.operator.as_ref().and_then(|told| told.standby.as_ref());
+        if let Some(standby) = standby {
+            text.push_str(&format!("{:<11}{}\n", "pages", pages(standby)));
         }
         let hindrances = self.hindrances();
         if hindrances.is_empty() {

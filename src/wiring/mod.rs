@@ -85,7 +85,7 @@ use http_server::{BoundServer, HandlerParts, HttpGateParts};
 use listen_file::Addresses;
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
-use standing_by::{Database, Lead, Others};
+use standing_by::{Database, Lead, Others, listeners};
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
 use synapse::{BoundSynapse, RunningSynapse};
@@ -128,6 +128,8 @@ pub struct RunningPool {
 struct Ground {
     clock: SharedClock,
     store: SharedStore,
+    /// The same for pages, which a standby may answer.
+    shown: SharedStore,
     chain: OpenChain,
     pool_key: PoolKey,
     admin_token: AdminToken,
@@ -151,8 +153,8 @@ async fn open_ground(
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let store = match database {
-        Some(database) => database.into_store(),
+    let ledger::Opened { store, shown } = match database {
+        Some(database) => database.opened(),
         None => ledger::open_file(config, data_dir)?,
     };
     // Only now is it sure that no other pool runs here, whose file it would be.
@@ -161,22 +163,11 @@ async fn open_ground(
     Ok(Ground {
         clock,
         store,
+        shown,
         chain,
         pool_key,
         admin_token,
     })
-}
-
-/// Every listener, by its setting, with where it is configured to listen.
-fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
-    let mut listeners = vec![("http".to_owned(), config.http.listen)];
-    let stratum = config.stratum.named_listeners().into_iter();
-    let bittensor = config.bittensor.listen.into_iter();
-    listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
-    let validators = config.validators.listen.into_iter();
-    listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
-    listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
-    listeners
 }
 
 /// As [`start_on`], with sockets of its own and a ledger in a file.
@@ -268,7 +259,7 @@ pub async fn start_on(
             watches: watches::start(&ground, &ports),
             notifications: ports.notifications.clone(),
         },
-        store: Arc::clone(&ground.store),
+        store: Arc::clone(&ground.shown),
         clock: Arc::clone(&ground.clock),
         proxies: http_server::proxies(config),
         privacy: config.privacy.rule(),

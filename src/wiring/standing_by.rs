@@ -16,19 +16,18 @@ use dwarves_domain::work::FrontEnd;
 use dwarves_keys::PoolKey;
 use dwarves_ports::fronts::Fronts;
 use dwarves_ports::halt::Halt;
-use dwarves_ports::store::SharedStore;
 use dwarves_relay::{Answers, Entrance, Relay};
 use dwarves_store_postgres::{Front, NewFront, OpenError, PostgresOptions, PostgresStore};
 use dwarves_system::SystemRandomness;
 use tokio::sync::watch;
 
 use super::http_server;
-use super::ledger::{self, in_database};
+use super::ledger::{self, Opened, in_database};
 use super::listen_file::{self, Addresses};
 use super::service;
 use super::signals;
 use super::sockets::Sockets;
-use super::{StartError, listeners, synapse, validators};
+use super::{StartError, synapse, validators};
 use crate::config::{ChainKind, Config};
 
 /// How often it is looked who leads, if nothing is heard.
@@ -81,9 +80,24 @@ impl Database {
         })
     }
 
-    pub(super) fn into_store(self) -> SharedStore {
-        Arc::new(self.0)
+    /// The ledger, for who decides and for who is shown.
+    pub(super) fn opened(self) -> Opened {
+        let shown = Arc::new(self.0.to_show());
+        let store = Arc::new(self.0);
+        Opened { store, shown }
     }
+}
+
+/// Every listener, by its setting, with where it is configured to listen.
+pub(super) fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
+    let mut listeners = vec![("http".to_owned(), config.http.listen)];
+    let stratum = config.stratum.named_listeners().into_iter();
+    let bittensor = config.bittensor.listen.into_iter();
+    listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
+    let validators = config.validators.listen.into_iter();
+    listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
+    listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
+    listeners
 }
 
 /// What came of waiting.

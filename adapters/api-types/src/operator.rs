@@ -233,6 +233,22 @@ pub struct FrontState {
     pub listeners: BTreeMap<String, String>,
 }
 
+/// How the standby is that pages are read from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StandbyState {
+    /// Where it is: its database and host.
+    pub place: String,
+    /// Whether it answers pages; otherwise the primary does.
+    pub answers: bool,
+    /// By how many seconds it is behind; null while that is not known.
+    pub lag_secs: Option<f64>,
+    /// By how many it may be: `store.read_lag_max_secs`.
+    pub lag_max_secs: u64,
+    /// Why it does not answer; null while it does.
+    pub why: Option<String>,
+}
+
 /// The pool, as its operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -247,6 +263,8 @@ pub struct AdminState {
     pub actors: Vec<ActorState>,
     /// How the ledger writes.
     pub commit: CommitState,
+    /// The standby that pages are read from; null if there is none.
+    pub standby: Option<StandbyState>,
     /// The books.
     pub books: BooksState,
     /// The chain's nodes, the preferred one first.

@@ -177,7 +177,9 @@ impl Default for HttpLimits {
 pub struct HttpDeps {
     /// The ports of the actors that routes ask.
     pub ports: PoolPorts,
-    /// The store; the routes only read it.
+    /// The store; the routes only read it, to show it: it may answer a little late ([`Store::standby`]).
+    ///
+    /// [`Store::standby`]: dwarves_ports::store::Store::standby
     pub store: SharedStore,
     /// Where routes read the time.
     pub clock: SharedClock,

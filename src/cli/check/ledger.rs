@@ -149,6 +149,23 @@ async fn of_database<W: Write>(
     for warning in &server.warnings {
         findings.bad("ledger", warning, "see the message and docs/scale.md")?;
     }
+    match PostgresStore::check_standby(options) {
+        Ok(None) => {}
+        Ok(Some(standby)) => {
+            let detail = format!(
+                "pages are read from its standby, the {}, PostgreSQL {}, {:.1} s behind",
+                standby.place,
+                standby.version,
+                standby.lag.millis() as f64 / 1_000.0
+            );
+            findings.good("ledger", detail)?;
+        }
+        Err(why) => {
+            let place = options.standby_place().unwrap_or_default();
+            let remedy = "pages are read from store.url until then; docs/scale.md says how to have a standby";
+            findings.bad("ledger", format!("the standby, the {place}, {why}"), remedy)?;
+        }
+    }
     let holder = PostgresStore::holder(options)?;
     if let Some(holder) = &holder {
         let detail = format!("a pool is running on it ({holder})");

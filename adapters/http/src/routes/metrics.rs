@@ -63,6 +63,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         state.ask(&ports.schedule, ReadSchedule).await?.missed,
     );
     page.ledger(&state.totals().await?);
+    if let Some(standby) = state.deps().store.standby() {
+        page.standby(&standby);
+    }
     page.payouts_under_way(&payouts, clock.date());
     match &state.deps().evaluation {
         Some(evaluation) => page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?),

@@ -16,6 +16,7 @@ mod fronts;
 mod histories;
 mod losing;
 mod refusing;
+mod standby;
 
 use cluster::Database;
 
