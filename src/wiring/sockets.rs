@@ -11,8 +11,6 @@ use std::net::{SocketAddr, TcpListener};
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::StartError;
-
 /// Sockets that may be handed over.
 const SOCKETS_MAX: usize = 64;
 /// Connections that may wait to be accepted: all miners come back at once after a restart.
@@ -48,6 +46,16 @@ pub enum SocketsError {
         address: SocketAddr,
         /// The listeners with their addresses.
         known: String,
+    },
+    /// The address is taken or not this machine's.
+    #[error("cannot listen on {listen} ({setting}); does another pool run there?")]
+    Taken {
+        /// The setting that names it.
+        setting: String,
+        /// The address that was configured.
+        listen: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
     },
     /// Two are for one listener.
     #[error("two sockets were handed over for {setting}, on {first} and {second}; it has one")]
@@ -108,7 +116,7 @@ impl Sockets {
     ///
     /// # Errors
     /// If a socket is for none of them, or two are for one, or one cannot be opened.
-    pub(super) fn open_all(self, listeners: &[(String, SocketAddr)]) -> Result<Self, StartError> {
+    pub(super) fn open_all(self, listeners: &[(String, SocketAddr)]) -> Result<Self, SocketsError> {
         let given = self.share_out(listeners)?.into_iter();
         let opened = given.zip(listeners).map(|(given, (setting, listen))| {
             let listener = given.map_or_else(|| open(*listen), Ok);
@@ -121,7 +129,7 @@ impl Sockets {
                     is_own: true,
                 })
             });
-            opened.map_err(|source| StartError::Bind {
+            opened.map_err(|source| SocketsError::Taken {
                 setting: format!("{setting}.listen"),
                 listen: *listen,
                 source,

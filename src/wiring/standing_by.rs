@@ -30,6 +30,9 @@ use super::sockets::Sockets;
 use super::{StartError, synapse, validators};
 use crate::config::{ChainKind, Config};
 
+/// How often a front that starts looks whether it may lead while no other one does, and how long between.
+const AT_ONCE_LOOKS: u32 = 60;
+const AT_ONCE_PAUSE: Duration = Duration::from_millis(50);
 /// How often it is looked who leads, if nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -139,11 +142,34 @@ pub async fn wait_for_lead(config: &Config, data_dir: &Path, sockets: Sockets) -
     };
     drop(again);
     let front = Front::join(&options, &new).map_err(|source| in_database(&options, source))?;
-    let front = match try_to_lead(&options, front).await? {
-        Ok(store) => return Ok(leads(&options, sockets, store)),
-        Err(front) => front,
-    };
-    stand_by(config, data_dir, &options, sockets, front).await
+    match lead_at_once(&options, front).await? {
+        Ok(store) => Ok(leads(&options, sockets, store)),
+        Err(front) => stand_by(config, data_dir, &options, sockets, front).await,
+    }
+}
+
+/// Takes the lead, unless another front has it. What the process before of this very front left at the server is over in
+/// a moment.
+async fn lead_at_once(
+    options: &PostgresOptions,
+    mut front: Front,
+) -> Result<Result<PostgresStore, Front>, StartError> {
+    for _ in 0..AT_ONCE_LOOKS {
+        front = match try_to_lead(options, front).await? {
+            Ok(store) => return Ok(Ok(store)),
+            Err(front) => front,
+        };
+        let another_leads = {
+            let seen = front.seen();
+            let seen = seen.borrow();
+            seen.leader().is_some_and(|leader| leader.number != seen.this)
+        };
+        if another_leads {
+            break;
+        }
+        tokio::time::sleep(AT_ONCE_PAUSE).await;
+    }
+    Ok(Err(front))
 }
 
 fn leads(options: &PostgresOptions, sockets: Sockets, store: PostgresStore) -> Waited {

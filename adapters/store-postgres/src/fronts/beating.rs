@@ -185,7 +185,14 @@ impl Beat {
                 Verdict::Wait => {}
                 Verdict::Lead => may_lead = true,
                 Verdict::End => {
-                    log::warn!("the front that leads is silent: its session with the ledger is ended");
+                    match look.leader {
+                        Some((number, ..)) if number == self.lease.number.get() => {
+                            log::info!("what this front's process before left at the server is ended");
+                        }
+                        _ => {
+                            log::warn!("the front that leads is silent: its session with the ledger is ended")
+                        }
+                    }
                     rows::end_leader(db, look).map_err(in_words)?;
                     pause = SOON;
                 }
