@@ -160,7 +160,8 @@ impl PostgresStore {
             let db = server::connect(options)?;
             match schema::look(&db)? {
                 schema::Found::Nothing => Err(OpenError::Empty),
-                schema::Found::Version(_) => Threads::start(options, Writes::No),
+                // Whoever only looks asks the primary.
+                schema::Found::Version(_) => Threads::start(&options.without_standby(), Writes::No),
             }
         })?;
         Ok(Self::of(threads, None))

@@ -108,6 +108,13 @@ impl PostgresOptions {
         self
     }
 
+    pub(crate) fn without_standby(&self) -> Self {
+        Self {
+            standby: None,
+            ..self.clone()
+        }
+    }
+
     /// The standby that pages are read from, as [`Self::place`] says it, if there is one.
     pub fn standby_place(&self) -> Option<String> {
         self.standby.as_ref().map(|standby| standby.options.place())

@@ -96,13 +96,11 @@ impl Standby {
 
     /// Gives a question to a thread of it, or back if the standby may not answer now.
     pub(crate) fn take(&self, asking: Asking) -> Result<(), Asking> {
-        match self.readers.as_ref().filter(|_| self.shared.may_be_asked()) {
+        let taken = match self.readers.as_ref().filter(|_| self.shared.may_be_asked()) {
             Some(readers) => readers.take(asking),
-            None => {
-                self.shared.count(false);
-                Err(asking)
-            }
-        }
+            None => Err(asking),
+        };
+        taken.inspect_err(|_| self.shared.count(false))
     }
 
     /// Notes what was told.

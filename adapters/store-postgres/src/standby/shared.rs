@@ -9,9 +9,10 @@ use tokio::sync::watch;
 
 use super::course::Course;
 use super::identity::Identity;
-use super::watching::EVERY;
 use super::{Place, Since, WhyNot};
 
+/// How often primary and standby are looked at.
+pub(super) const EVERY: Span = Span::from_millis(500);
 /// How long a standby must be well after a failure before it is asked again.
 const COMES_BACK_AFTER: Span = Span::from_secs(3);
 

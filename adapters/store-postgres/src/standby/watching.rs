@@ -9,14 +9,13 @@ use dwarves_ports::store::codec::Cells as _;
 use tokio::sync::watch;
 
 use super::identity::Identity;
+use super::shared::EVERY;
 use super::{CheckedStandby, PATIENCE, Place, Shared, WhyNot};
 use crate::client::Db;
 use crate::error::{OpenError, Outcome};
 use crate::options::{PostgresOptions, StandbyOptions};
 use crate::{server, threads};
 
-/// How often both are looked at.
-pub(super) const EVERY: Span = Span::from_millis(500);
 /// How long a standby is waited for that does not have yet what the primary has, within one look.
 const PAUSES: [Duration; 6] = [
     Duration::ZERO,
