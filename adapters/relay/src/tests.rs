@@ -109,7 +109,8 @@ fn stand_by(seen: Fronts, passes_on: bool, connections_max: usize) -> Standing {
 fn ask(address: SocketAddr, words: &[u8]) -> String {
     let mut line = TcpStream::connect(address).unwrap();
     line.write_all(words).unwrap();
-    line.shutdown(Shutdown::Write).unwrap();
+    // It may have been cut off already.
+    let _either_way = line.shutdown(Shutdown::Write);
     let mut answer = String::new();
     // Whoever is not passed on may be cut off with what it said unread.
     let read = line.read_to_string(&mut answer).map_err(|error| error.kind());
