@@ -16,16 +16,10 @@ class Front(Pool):
     """One of them."""
 
     def __init__(self, name, data_dir, first=None, **settings):
-        stratum = free_port()
-        super().__init__(
-            data_dir=data_dir,
-            log_path=data_dir.parent / f"{name}.log",
-            front__name=name,
-            # Ports that stay the same over restarts.
-            http__listen=f"127.0.0.1:{free_port()}",
-            stratum__listen=f"127.0.0.1:{stratum}",
-            **settings,
-        )
+        # Ports that stay the same over restarts.
+        own = {f"{part}__listen": f"127.0.0.1:{free_port()}" for part in ("http", "stratum")}
+        log = data_dir.parent / f"{name}.log"
+        super().__init__(data_dir=data_dir, log_path=log, **{"front__name": name, **own, **settings})
         if first is not None:
             # All fronts are one pool: they have its key and its operator's token.
             data_dir.mkdir(parents=True)

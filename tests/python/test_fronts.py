@@ -13,6 +13,8 @@ from harness import Miner, Pool, binary, encode, environment, eventually, free_p
 from postgres import Postgres
 from standin_node import StandInNode
 from stratum import Client as StratumClient
+from test_evaluated import Evaluator, evaluated, submit
+from test_payout_batches import balances, earn, signed_batch, states
 from test_pool import rows
 from test_postgres import check_books, compare, mine_while, stored_shares
 
@@ -228,6 +230,39 @@ def test_the_same_fronts_go_on_when_the_server_was_away(node, tmp_path):
             assert first.leads() and not second.leads()
             miner.accepted()
             time.sleep(3)
+
+
+def test_evaluated_work_and_batches_go_on_at_the_next_front(server, tmp_path):
+    """There is no chain: results, rounds and exported payouts are followed from the ledger alone."""
+    server.sql("CREATE DATABASE evaluated", database="postgres")
+    with Evaluator() as evaluator:
+        of = evaluated(evaluator.url, payouts__threshold_sats="1000")
+        of |= {"store__kind": "postgres", "store__url": server.url("evaluated"), "front__peers": '["127.0.0.1"]'}
+        of["stratum__listen"] = ""
+        with two(tmp_path, of) as (first, second):
+            miners = earn(second, (0.5, 0.25, 1))
+            done = first.must_control("payout_exporter", "export", batch="one")
+            batch = signed_batch(first, "one")
+            owed = [balances(miner) for miner in miners]
+            since = time.monotonic()
+            first.kill()
+            wait_for_lead(second, since)
+            assert signed_batch(second, "one") == batch, "the same bytes at another front"
+            assert [balances(miner) for miner in miners] == owed
+            again = second.must_control("payout_exporter", "export", batch="one")
+            assert (again["is_new"], again["digest"]) == (False, done["digest"])
+            second.must_control("payout_exporter", "mark_paid", batch="one", reference="tx-1")
+            first.start()
+            assert states(first, "one") == [("paid", "tx-1")] * 3
+            submit(miners[0], {"loss": 0.125})
+            first.must_control("reward_distributor", "distribute_now")
+            since = time.monotonic()
+            assert second.stop() == 0
+            wait_for_lead(first, since, 3)
+            rounds = rows(first, "/v1/rounds?limit=100", "rounds")
+            assert [r["id"] for r in rounds] == list(range(rounds[0]["id"], 0, -1)), "a round is missing or double"
+            assert first.pool()["ledger_sum_sats"] == 0
+    check_books(server, "evaluated")
 
 
 def refused(directory, settings, **more):
