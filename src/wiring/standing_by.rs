@@ -268,11 +268,9 @@ fn start_relay(
     let entrances = sockets.again().map_err(StartError::Relay)?.into_iter();
     let entrances = entrances.map(|(setting, _, listener)| {
         let of_stratum = stratum.iter().find(|(name, _)| *name == setting);
+        let proxies = of_stratum.map_or(&config.http.proxies, |(_, listener)| &listener.proxies);
         Entrance {
-            proxies: of_stratum.map_or_else(
-                || http_server::proxies(config),
-                |(_, listener)| listener.proxies.clone(),
-            ),
+            proxies: [proxies.clone(), config.front.peers.clone()].concat(),
             connections_max: of_stratum
                 .map_or(config.http.max_connections, |_| config.stratum.max_connections),
             is_http: of_stratum.is_none(),

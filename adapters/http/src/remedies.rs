@@ -128,7 +128,7 @@ const SINGLE: [Remedy; 12] = [
     remedy(
         "front_silent",
         "front_silent: ",
-        "look at its machine and its log; start it again, or forget it: after a week it is not named any more",
+        "look at its machine and its log; start it again, or forget it: after a day it is not named any more",
         section(
             "A front is silent",
             "a-front-is-silent-front_silent-in-readyz-dwarves_fronts_silent--0",

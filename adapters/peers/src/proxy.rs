@@ -19,6 +19,9 @@ const V1_LEN_MAX: usize = 107;
 /// Bytes of version 2 before its addresses.
 const V2_FIXED_LEN: usize = 16;
 
+/// The mark of a connection that a front passed on: a type of the range for one's own use, and no value.
+const PASSED_ON: [u8; 3] = [0xe0, 0, 0];
+
 /// What a header said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -43,6 +46,16 @@ impl HeaderReader {
     /// Whether what begins so was meant as a header.
     pub fn may_begin(bytes: &[u8]) -> bool {
         bytes.starts_with(v2::PROTOCOL_PREFIX) || bytes.starts_with(V1_BEGIN)
+    }
+
+    /// Whether a front of this pool wrote the header that was read, and so passed the connection on.
+    pub fn is_passed_on(&self) -> bool {
+        match HeaderResult::parse(&self.bytes) {
+            HeaderResult::V2(Ok(header)) => header
+                .tlvs()
+                .any(|value| value.is_ok_and(|value| value.kind == PASSED_ON[0])),
+            _ => false,
+        }
     }
 
     /// How many bytes to read next: never more than surely belong to the header.
@@ -89,7 +102,8 @@ impl HeaderReader {
     }
 }
 
-/// A header of version 2: `client` is who the connection is from, and `reached` is where it came to.
+/// A header of version 2 of this pool's own: `client` is who the connection is from, and `reached` is where it came to. It
+/// says that a front passed the connection on ([`HeaderReader::is_passed_on`]).
 pub fn header(client: SocketAddr, reached: SocketAddr) -> Vec<u8> {
     let mut header = v2::PROTOCOL_PREFIX.to_vec();
     // Version 2, a connection that is passed on; then the family over TCP, the length, both addresses and both ports.
@@ -99,11 +113,12 @@ pub fn header(client: SocketAddr, reached: SocketAddr) -> Vec<u8> {
         (client, reached) => (0x21, [in_six(client).octets(), in_six(reached).octets()].concat()),
     };
     header.push(family);
-    // 12 or 36 bytes.
-    header.extend_from_slice(&[0, addresses.len() as u8 + 4]);
+    // 12 or 36 bytes, and the mark.
+    header.extend_from_slice(&[0, addresses.len() as u8 + 4 + PASSED_ON.len() as u8]);
     header.extend_from_slice(&addresses);
     header.extend_from_slice(&client.port().to_be_bytes());
     header.extend_from_slice(&reached.port().to_be_bytes());
+    header.extend_from_slice(&PASSED_ON);
     header
 }
 
@@ -176,6 +191,9 @@ mod tests {
         let (said, rest) = read(&header).unwrap();
         assert_eq!(said, Some(Said::Client("192.0.2.7:4711".parse().unwrap())));
         assert_eq!(rest, b"\x16\x03\x01");
+        let mut reader = HeaderReader::default();
+        reader.take(&header[..header.len() - 3]).unwrap();
+        assert!(!reader.is_passed_on(), "another proxy wrote it");
         // LOCAL: a health check of the proxy itself.
         header[12] = 0x20;
         assert_eq!(read(&header).unwrap().0, Some(Said::Nothing));
@@ -209,6 +227,9 @@ mod tests {
             let Some(Said::Client(told)) = said else { panic!("{said:?}") };
             prop_assert_eq!((told.ip().to_canonical(), told.port()), (client.ip().to_canonical(), client.port()));
             prop_assert_eq!(rest, data);
+            let mut reader = HeaderReader::default();
+            reader.take(&bytes[..bytes.len() - data.len()]).unwrap();
+            prop_assert!(reader.is_passed_on());
         }
 
         #[test]

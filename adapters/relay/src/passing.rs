@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dwarves_domain::network::Subnet;
-use dwarves_peers::{arrival, proxy};
+use dwarves_peers::arrival::{self, Arrival};
+use dwarves_peers::proxy;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -52,10 +53,11 @@ impl Passing {
         }
         let is_proxy = door.proxies.iter().any(|subnet| subnet.contains(peer.ip()));
         let begin = async {
-            let (from, mut begin) = match is_proxy {
+            let mut arrival = match is_proxy {
                 true => arrival::client_of(&client, peer).await?,
-                false => (peer, Vec::new()),
+                false => Arrival::of(peer),
             };
+            let begin = &mut arrival.begin;
             // Others than those that speak HTTP may wait to be spoken to.
             while door.is_http && begin.len() <= ALIVE.len() {
                 let mut part = [0; 256];
@@ -64,13 +66,14 @@ impl Passing {
                     read => begin.extend_from_slice(&part[..read]),
                 }
             }
-            io::Result::Ok((from, begin))
+            io::Result::Ok(arrival)
         };
-        let (from, begin) = timeout(self.settings.begin_max, begin).await??;
-        if door.is_http && asks(&begin, ALIVE) {
+        let arrival = timeout(self.settings.begin_max, begin).await??;
+        let begin = &arrival.begin;
+        if door.is_http && asks(begin, ALIVE) {
             return farewell(client, &self.settings.answers.alive).await;
         }
-        if door.is_http && asks(&begin, FIGURES) {
+        if door.is_http && asks(begin, FIGURES) {
             let text = self.figures.text(&self.settings.fronts.borrow());
             let head = &self.settings.answers.figures_head;
             let length = format!("content-length: {}\r\n\r\n", text.len());
@@ -80,7 +83,12 @@ impl Passing {
             )
             .await;
         }
-        let mut leader = match self.reach(door).await {
+        // Two that stand by may each take the other for the one that leads, for a moment.
+        let reached = match arrival.is_passed_on {
+            true => Err("it was passed on already".to_owned()),
+            false => self.reach(door).await,
+        };
+        let mut leader = match reached {
             Ok(leader) => leader,
             Err(why) => {
                 log::debug!("{}: {peer} cannot be passed on: {why}", door.setting);
@@ -89,8 +97,8 @@ impl Passing {
             }
         };
         let _counted = self.figures.passed(&door.setting);
-        let header = proxy::header(from, client.local_addr()?);
-        leader.write_all(&[header.as_slice(), &begin].concat()).await?;
+        let header = proxy::header(arrival.client, client.local_addr()?);
+        leader.write_all(&[header.as_slice(), begin].concat()).await?;
         tokio::io::copy_bidirectional(&mut client, &mut leader).await?;
         Ok(())
     }
@@ -104,6 +112,14 @@ impl Passing {
                 return Err("front.peers is empty".to_owned());
             }
             let place = leader.place(&door.setting);
+            let own = fronts.all.iter().find(|front| front.number == fronts.this);
+            if place.is_some() && place == own.and_then(|own| own.place(&door.setting)) {
+                // Both listen on their own machine alone.
+                return Err(format!(
+                    "{} says that it listens where this front does",
+                    leader.name
+                ));
+            }
             place
                 .ok_or_else(|| format!("{} has no such listener", leader.name))?
                 .to_owned()

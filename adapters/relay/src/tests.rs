@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dwarves_domain::ids::FrontNumber;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_peers::proxy::{HeaderReader, Said};
+use dwarves_peers::proxy::{HeaderReader, Said, header};
 use dwarves_ports::fronts::{FrontRow, Fronts};
 use tokio::sync::watch;
 
@@ -201,6 +201,29 @@ fn whoever_cannot_be_passed_on_is_told_so_and_tries_again() {
     assert_eq!(ask(standing.http, question), "nobody leads");
     let only_waiting = stand_by(Leader::new().seen(), false, 9);
     assert_eq!(ask(only_waiting.http, question), "nobody leads");
+}
+
+#[test]
+fn what_was_passed_on_once_is_not_passed_on_again() {
+    let leader = Leader::new();
+    let standing = stand_by(leader.seen(), true, 9);
+    let from = "192.0.2.7:4711".parse().unwrap();
+    let header = header(from, from);
+    let question = [header.as_slice(), b"GET /v1/pool HTTP/1.1\r\n\r\n"].concat();
+    assert_eq!(ask(standing.http, &question), "nobody leads");
+    // Both fronts listen on their own machines alone: what leads there is this very front.
+    let mut seen = leader.seen();
+    let own = FrontRow {
+        number: seen.this,
+        leads: false,
+        ..seen.all[0].clone()
+    };
+    seen.all.push(own);
+    standing.seen.send_replace(seen);
+    assert_eq!(
+        ask(standing.http, b"GET /v1/pool HTTP/1.1\r\n\r\n"),
+        "nobody leads"
+    );
 }
 
 #[test]

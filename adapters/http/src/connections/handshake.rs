@@ -15,7 +15,7 @@ use super::Connections;
 use super::stream::ClientStream;
 use crate::problem::{Code, Problem, Refusing};
 
-use dwarves_peers::arrival;
+use dwarves_peers::arrival::{self, Arrival};
 
 /// Takes a connection in: what the HTTP server needs of it.
 ///
@@ -30,18 +30,18 @@ pub async fn open(
     // Answers are small and must not wait for more.
     io.set_nodelay(true)?;
     let peer = io.peer_addr()?;
-    let (client, before) = if connections.is_proxy(peer.ip()) {
+    let Arrival { client, begin, .. } = if connections.is_proxy(peer.ip()) {
         let read = tokio::time::timeout(deadline, arrival::client_of(&io, peer)).await;
         read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
     } else {
-        (peer, Vec::new())
+        Arrival::of(peer)
     };
     let Some(connection) = connections.admit(client.ip()) else {
         log::debug!("{client} is not let in: all places are taken");
         refuse(&io, refusing);
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     };
-    let stream = ClientStream::new(io, before, connections, connection);
+    let stream = ClientStream::new(io, begin, connections, connection);
     Ok((stream, Protocol::Http1, Some(client)))
 }
 

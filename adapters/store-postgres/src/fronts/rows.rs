@@ -21,7 +21,7 @@ const NUMBERS: i64 = 0x6477_6172;
 /// The server's clock, in milliseconds.
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Fronts that said nothing for so long are forgotten.
-const FORGOTTEN_AFTER: Span = Span::from_secs(7 * 86_400);
+const FORGOTTEN_AFTER: Span = Span::from_secs(86_400);
 
 /// A number that was leased, and which lease of it that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
