@@ -20,7 +20,6 @@ use dwarves_store_postgres::{Front, NewFront, OpenError, PostgresOptions, Postgr
 use dwarves_system::SystemRandomness;
 use tokio::sync::watch;
 
-use super::http_server;
 use super::ledger::{self, Opened, in_database};
 use super::listen_file::{self, Addresses};
 use super::service;

@@ -140,9 +140,13 @@ impl PostgresStore {
     /// # Errors
     /// As [`Self::open`]; [`OpenError::InUse`] if another front was quicker. The front is given back with it.
     pub fn lead(options: &PostgresOptions, front: Front) -> Result<Self, Box<(Front, OpenError)>> {
+        front.tries();
         match apart(|| Threads::start(options, Writes::Yes(Some(&front)))) {
             Ok(threads) => Ok(Self::of(threads, Some(front))),
-            Err(error) => Err(Box::new((front, error))),
+            Err(error) => {
+                front.failed();
+                Err(Box::new((front, error)))
+            }
         }
     }
 

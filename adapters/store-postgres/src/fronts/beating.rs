@@ -26,9 +26,14 @@ struct Telling {
     seen: watch::Sender<Fronts>,
     may_lead: watch::Sender<bool>,
     superseded: watch::Sender<bool>,
-    /// The epoch in which this front took the lead; 0: it did not.
+    /// The epoch in which this front took the lead, [`NONE`], or [`TRYING`].
     led: Arc<AtomicU64>,
 }
+
+/// This front stands by.
+const NONE: u64 = 0;
+/// It is taking the lead: the lock and the row in `leader` may be its own already.
+const TRYING: u64 = u64::MAX;
 
 /// The thread.
 pub(super) struct Beating {
@@ -49,7 +54,7 @@ impl Beating {
         });
         let (may_lead, watch_lead) = watch::channel(false);
         let (superseded, watch_superseded) = watch::channel(false);
-        let led = Arc::new(AtomicU64::new(0));
+        let led = Arc::new(AtomicU64::new(NONE));
         let telling = Telling {
             seen,
             may_lead,
@@ -97,6 +102,14 @@ impl Beating {
 
     pub(super) fn superseded(&self) -> watch::Receiver<bool> {
         self.superseded.clone()
+    }
+
+    pub(super) fn tries(&self) {
+        self.led.store(TRYING, Ordering::SeqCst);
+    }
+
+    pub(super) fn failed(&self) {
+        self.led.store(NONE, Ordering::SeqCst);
     }
 
     pub(super) fn led(&self, epoch: u64) {
@@ -174,10 +187,11 @@ impl Beat {
                 self.lease.number
             ));
         };
+        // After the look: whoever has the lock by then said before that it tries.
         let led = self.telling.led.load(Ordering::SeqCst);
         let mut pause = EVERY;
         let mut may_lead = false;
-        if led == 0 {
+        if led == NONE {
             match self
                 .succession
                 .judge(self.lease.number.get(), look, self.began.elapsed())
@@ -197,7 +211,7 @@ impl Beat {
                     pause = SOON;
                 }
             }
-        } else if look.epoch > led {
+        } else if led != TRYING && look.epoch > led {
             self.telling.superseded.send_replace(true);
         }
         self.telling.seen.send_if_modified(|seen| {

@@ -103,6 +103,16 @@ impl Front {
         self.beating.may_lead()
     }
 
+    /// Notes that this one is about to take the lead: whoever has it then may be this one.
+    pub(crate) fn tries(&self) {
+        self.beating.tries();
+    }
+
+    /// Notes that it could not.
+    pub(crate) fn failed(&self) {
+        self.beating.failed();
+    }
+
     /// Notes that this one took the lead, as which epoch.
     pub(crate) fn led(&self, epoch: u64) {
         self.beating.led(epoch);

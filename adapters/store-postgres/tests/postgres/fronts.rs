@@ -194,6 +194,34 @@ fn the_schema_is_brought_up_to_date_by_whoever_leads() {
     must_wait(&second, Duration::from_millis(500));
 }
 
+/// Reading a large ledger takes longer than it takes to look who leads: nobody may take the one that reads it for gone, the
+/// least of all that one itself.
+#[test]
+#[ignore = "needs postgres"]
+fn a_lead_that_takes_long_to_take_is_not_taken_away() {
+    let database = Database::new();
+    let options = database.options();
+    let first = join(&options, "first");
+    let second = join(&options, "second");
+    drop(lead(&options, join(&options, "before")));
+    wait_for_lead(&first);
+    let slow = std::thread::spawn({
+        let name = database.name.clone();
+        move || shared().sql(&name, "BEGIN; LOCK TABLE batches; SELECT pg_sleep(6); COMMIT")
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let begin = Moment::now();
+    let first = lead(&options, first);
+    assert!(
+        begin.elapsed().to_std() > Duration::from_secs(4),
+        "it was not slow"
+    );
+    slow.join().unwrap();
+    assert!(!*first.front().unwrap().is_superseded().borrow());
+    commit(&first, furniture()).unwrap();
+    must_wait(&second, Duration::from_secs(2));
+}
+
 #[test]
 #[ignore = "needs postgres"]
 fn a_lead_is_taken_by_one_of_many() {
