@@ -18,6 +18,7 @@
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`codec`] | rows of tables as these types, for stores that are made of tables |
+//! | [`copying`] | a whole ledger on its way from one store to another |
 //! | [`error`] | what went wrong and what must happen |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,7 @@ use dwarves_domain::watch::WatchId;
 
 pub mod batches;
 pub mod codec;
+pub mod copying;
 pub mod details;
 pub mod error;
 pub mod history;
