@@ -54,6 +54,31 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// What comes to these sums, with the target of the last share. If all shares may have been worth the same, they were.
+    pub(super) fn of(sums: &Sums, last_bits: Option<CompactTarget>) -> Self {
+        let mut tally = Self {
+            rejected: sums.rejected,
+            ..Self::default()
+        };
+        if sums.accepted == 0 {
+            return tally;
+        }
+        if let Some(bits) = last_bits {
+            let each = Units::from_raw(sums.units.raw() / u128::from(sums.accepted));
+            tally.runs.push(((bits, each), sums.accepted));
+            if tally.sums() == *sums {
+                return tally;
+            }
+            // Of the last one the target is known, and what it counts for is in the sum.
+            tally.runs = vec![((bits, Units::ZERO), 0)];
+        }
+        tally.sum = Sums {
+            rejected: [0; REASONS],
+            ..*sums
+        };
+        tally
+    }
+
     /// Notes shares that came after all others.
     pub(super) fn add_shares(&mut self, worth: Worth, count: u64) {
         let before = match self.runs.iter().rposition(|(known, _)| *known == worth) {
