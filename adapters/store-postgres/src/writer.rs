@@ -21,7 +21,7 @@ use super::history::{forgetting, roll};
 use super::options::PostgresOptions;
 use super::value::values;
 use super::write::{self, Transaction};
-use super::{conservation, life_start, partitions, schema, server};
+use super::{conservation, copying, life_start, partitions, schema, server};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -126,6 +126,7 @@ impl Writer {
         }
         server::must_keep_its_session(&db, other)?;
         schema::migrate(&db)?;
+        copying::may_start(&db)?;
         let read = || -> Outcome<(u64, Known)> {
             conservation::check_all(&db)?;
             let sql = "UPDATE fronts SET epoch = epoch + 1, commits = 0 WHERE id = 1 RETURNING epoch";

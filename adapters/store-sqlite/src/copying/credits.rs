@@ -17,8 +17,13 @@ use crate::read::credits::last_id;
 use crate::write::credits::append;
 
 /// The next credits: those of before come first.
-pub(super) fn read(connection: &Connection, table: &'static Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
-    let of_before = plain::read(connection, table, after)?;
+pub(super) fn read(
+    connection: &Connection,
+    table: &'static Table,
+    after: Option<&Key>,
+    limit: u32,
+) -> Outcome<Vec<Row>> {
+    let of_before = plain::read(connection, table, after, limit)?;
     if !of_before.is_empty() {
         return Ok(of_before);
     }
@@ -29,7 +34,7 @@ pub(super) fn read(connection: &Connection, table: &'static Table, after: Option
     let mut rows = select.query([number_after(after)])?;
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {
-        if read.len() >= table.piece as usize {
+        if read.len() >= limit as usize {
             break;
         }
         let cells = Cells::new(row, "packed_credits");
@@ -79,7 +84,7 @@ pub(super) fn write(connection: &Connection, rows: &[Row]) -> Outcome<()> {
 }
 
 /// The parts of the next blocks, by hotkey.
-pub(super) fn read_parts(connection: &Connection, table: &Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
+pub(super) fn read_parts(connection: &Connection, after: Option<&Key>, most: usize) -> Outcome<Vec<Row>> {
     let mut hotkeys = Hotkeys::new(connection);
     let mut select = connection.prepare_cached(
         "SELECT hash, parts FROM credited_blocks WHERE ?1 IS NULL OR hash > ?1 ORDER BY hash",
@@ -87,7 +92,7 @@ pub(super) fn read_parts(connection: &Connection, table: &Table, after: Option<&
     let mut rows = select.query([bytes_after(after)])?;
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {
-        if read.len() >= table.piece as usize {
+        if read.len() >= most {
             break;
         }
         let cells = Cells::new(row, "credited_blocks");

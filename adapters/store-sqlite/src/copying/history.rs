@@ -84,19 +84,32 @@ impl<W: Copy + Ord> Open<W> {
 
 impl Whose {
     fn read(connection: &Connection) -> Outcome<Self> {
-        let owners = all(connection, "SELECT id, hotkey FROM workers WHERE removed = 0", [], |row| {
-            let cells = Cells::new(row, "workers");
-            Ok((cells.u64("id")?, cells.hotkey("hotkey")?))
-        })?;
+        let owners = all(
+            connection,
+            "SELECT id, hotkey FROM workers WHERE removed = 0",
+            [],
+            |row| {
+                let cells = Cells::new(row, "workers");
+                Ok((cells.u64("id")?, cells.hotkey("hotkey")?))
+            },
+        )?;
         let owners: HashMap<u64, Hotkey> = owners.into_iter().collect();
-        let numbers = all(connection, "SELECT number, hotkey FROM history_miners", [], |row| {
-            let cells = Cells::new(row, "history_miners");
-            Ok((cells.hotkey("hotkey")?, cells.u64("number")?))
-        })?;
+        let numbers = all(
+            connection,
+            "SELECT number, hotkey FROM history_miners",
+            [],
+            |row| {
+                let cells = Cells::new(row, "history_miners");
+                Ok((cells.hotkey("hotkey")?, cells.u64("number")?))
+            },
+        )?;
         let numbers: HashMap<Hotkey, u64> = numbers.into_iter().collect();
-        let mut workers = all(connection, "SELECT DISTINCT worker FROM worker_history", [], |row| {
-            Cells::new(row, "worker_history").u64("worker")
-        })?;
+        let mut workers = all(
+            connection,
+            "SELECT DISTINCT worker FROM worker_history",
+            [],
+            |row| Cells::new(row, "worker_history").u64("worker"),
+        )?;
         let mut miners: Vec<Hotkey> = numbers.keys().copied().collect();
         let marks = Marks::read(connection)?;
         let mut open = std::collections::BTreeSet::new();
@@ -105,7 +118,10 @@ impl Whose {
                 open.insert(worker);
             }
         })?;
-        for (worker, owner) in open.into_iter().filter_map(|worker| Some((worker, owners.get(&worker)?))) {
+        for (worker, owner) in open
+            .into_iter()
+            .filter_map(|worker| Some((worker, owners.get(&worker)?)))
+        {
             workers.push(worker);
             miners.push(*owner);
         }
@@ -181,8 +197,8 @@ fn row(whose: Datum, step: Step, at: i64, sums: &Sums) -> Row {
 /// The history of the next workers.
 pub(super) fn read_workers(
     connection: &Connection,
-    table: &Table,
     after: Option<&Key>,
+    most: usize,
     known: &mut Option<Whose>,
 ) -> Outcome<Vec<Row>> {
     let known = match known {
@@ -191,23 +207,35 @@ pub(super) fn read_workers(
     };
     let marks = Marks::read(connection)?;
     let after = after.and_then(|key| key.first()?.as_int());
-    let begin = known.workers.partition_point(|worker| after.is_some_and(|after| int(*worker) <= after));
+    let begin = known
+        .workers
+        .partition_point(|worker| after.is_some_and(|after| int(*worker) <= after));
     let mut rows = Vec::new();
     for (place, worker) in known.workers.iter().enumerate().skip(begin) {
-        if rows.len() >= table.piece as usize {
+        if rows.len() >= most {
             break;
         }
         let owners = &known.owners;
         let whose = |worker: u64| owners.contains_key(&worker).then_some(worker);
-        known.open_of_workers.fill(connection, &marks, &known.workers[place..], whose)?;
+        known
+            .open_of_workers
+            .fill(connection, &marks, &known.workers[place..], whose)?;
         let open = known.open_of_workers.minutes.get(worker);
         let (of, times) = (moving::Table::WORKERS, &known.times[0]);
-        steps(connection, &marks, of, times, Some(*worker), open, |step, at, tally| {
-            let mut row = row(Datum::Int(int(*worker)), step, at, &tally.sums());
-            let bits = tally.last_bits().map(|bits| Datum::Int(i64::from(bits.bits())));
-            row.push(bits.unwrap_or(Datum::Null));
-            rows.push(row);
-        })?;
+        steps(
+            connection,
+            &marks,
+            of,
+            times,
+            Some(*worker),
+            open,
+            |step, at, tally| {
+                let mut row = row(Datum::Int(int(*worker)), step, at, &tally.sums());
+                let bits = tally.last_bits().map(|bits| Datum::Int(i64::from(bits.bits())));
+                row.push(bits.unwrap_or(Datum::Null));
+                rows.push(row);
+            },
+        )?;
     }
     Ok(rows)
 }
@@ -215,8 +243,8 @@ pub(super) fn read_workers(
 /// The history of the pool, and then of the next miners.
 pub(super) fn read_miners(
     connection: &Connection,
-    table: &Table,
     after: Option<&Key>,
+    most: usize,
     known: &mut Option<Whose>,
 ) -> Outcome<Vec<Row>> {
     let known = match known {
@@ -229,14 +257,18 @@ pub(super) fn read_miners(
         Some(_) => Vec::new(),
     };
     let after = bytes_after(after).unwrap_or_default();
-    let begin = known.miners.partition_point(|hotkey| &hotkey.as_bytes()[..] <= after);
+    let begin = known
+        .miners
+        .partition_point(|hotkey| &hotkey.as_bytes()[..] <= after);
     for (place, hotkey) in known.miners.iter().enumerate().skip(begin) {
-        if rows.len() >= table.piece as usize {
+        if rows.len() >= most {
             break;
         }
         let owners = &known.owners;
         let whose = |worker: u64| owners.get(&worker).copied();
-        known.open_of_miners.fill(connection, &marks, &known.miners[place..], whose)?;
+        known
+            .open_of_miners
+            .fill(connection, &marks, &known.miners[place..], whose)?;
         let open = known.open_of_miners.minutes.get(hotkey);
         let number = known.numbers.get(hotkey).copied();
         let (of, times) = (moving::Table::MINERS, &known.times[1]);
@@ -310,7 +342,9 @@ fn write_steps(
             }
             _ => None,
         };
-        let of_row = packed.entry((step.row().secs(), step.row_begin(at).secs())).or_default();
+        let of_row = packed
+            .entry((step.row().secs(), step.row_begin(at).secs()))
+            .or_default();
         of_row.insert(place_of(step, at), Tally::of(&sums, bits));
     }
     for ((span, at), steps) in &packed {
@@ -323,7 +357,13 @@ fn write_steps(
 pub(super) fn write_workers(connection: &Connection, rows: &[Row]) -> Outcome<()> {
     for of_worker in groups(rows) {
         let worker = Given::new(&WORKER_HISTORY, &of_worker[0]).u64(0)?;
-        write_steps(connection, &WORKER_HISTORY, moving::Table::WORKERS, worker, of_worker)?;
+        write_steps(
+            connection,
+            &WORKER_HISTORY,
+            moving::Table::WORKERS,
+            worker,
+            of_worker,
+        )?;
     }
     Ok(())
 }
@@ -346,7 +386,10 @@ pub(super) fn write_miners(connection: &Connection, rows: &[Row]) -> Outcome<()>
 
 fn write_pool(connection: &Connection, rows: &[Row]) -> Outcome<()> {
     // The same columns, but for the one that says whose it is.
-    let columns: Vec<&str> = MINER_HISTORY.columns[1..].iter().map(|column| column.name).collect();
+    let columns: Vec<&str> = MINER_HISTORY.columns[1..]
+        .iter()
+        .map(|column| column.name)
+        .collect();
     let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
     let (columns, places) = (columns.join(", "), places.join(", "));
     let sql = format!("INSERT INTO pool_history ({columns}) VALUES ({places})");

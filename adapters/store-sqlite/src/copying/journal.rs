@@ -3,7 +3,7 @@
 
 use dwarves_domain::ledger::Account;
 use dwarves_ports::store::copying::tables::JOURNAL;
-use dwarves_ports::store::copying::{Datum, Key, Row, Table};
+use dwarves_ports::store::copying::{Datum, Key, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Given, bad, number_after};
@@ -55,8 +55,8 @@ fn next_round(connection: &Connection, after: i64) -> Outcome<Option<Booked>> {
 /// The next entries, whole rounds of them.
 pub(super) fn read(
     connection: &Connection,
-    table: &Table,
     after: Option<&Key>,
+    limit: u32,
     known: &mut Place,
 ) -> Outcome<Vec<Row>> {
     let after = after.map_or(0, |_| number_after(after));
@@ -66,7 +66,7 @@ pub(super) fn read(
     };
     let mut hotkeys = Hotkeys::new(connection);
     let mut rows = Vec::new();
-    while rows.len() < table.piece as usize {
+    while rows.len() < limit as usize {
         let round = next_round(connection, place.round)?;
         let behind = round.as_ref().map_or(i64::MAX, |round| round.behind);
         let before = place.id;
@@ -79,11 +79,11 @@ pub(super) fn read(
                 rows.push(whole);
             }
         };
-        for (id, row) in entries(connection, place.entry, behind, table.piece)? {
+        for (id, row) in entries(connection, place.entry, behind, limit)? {
             push(row, &mut place);
             place.entry = id;
         }
-        let is_there = place.id - before < i64::from(table.piece);
+        let is_there = place.id - before < i64::from(limit);
         match round {
             // All that was booked before it is read.
             Some(round) if is_there => {

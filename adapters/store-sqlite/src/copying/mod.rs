@@ -47,6 +47,7 @@ pub struct SqliteEnd {
     journal: journal::Place,
     /// Of whom there is history.
     history: Option<history::Whose>,
+    rows_max: u32,
     /// Held as long as the file is open.
     _lock: File,
 }
@@ -84,8 +85,16 @@ impl SqliteEnd {
             connection,
             journal: journal::Place::default(),
             history: None,
+            rows_max: u32::MAX,
             _lock: lock,
         })
+    }
+
+    /// The same with pieces of so many rows at most, about: for tests, which have few.
+    #[must_use]
+    pub fn with_pieces_of(mut self, rows: u32) -> Self {
+        self.rows_max = rows.max(1);
+        self
     }
 
     fn put(&mut self, piece: Option<&Piece>, mark: &str) -> Outcome<()> {
@@ -204,23 +213,25 @@ impl LedgerEnd for SqliteEnd {
 
     fn read(&mut self, table: &'static Table, after: Option<&Key>) -> Result<Piece, StoreError> {
         let connection = &self.connection;
+        let limit = table.piece.min(self.rows_max);
+        let most = limit as usize;
         let rows = |rows: Outcome<Vec<Row>>| rows.map(|rows| Piece::Rows(table, rows));
         let read = match table {
-            table if *table == SHARES => shares::read(connection, table, after).map(Piece::Commits),
+            table if *table == SHARES => shares::read(connection, after, most).map(Piece::Commits),
             table if *table == POOL => rows(pool::read(connection, after)),
-            table if *table == CREDITS => rows(credits::read(connection, table, after)),
-            table if *table == BLOCK_CREDITS => rows(credits::read_parts(connection, table, after)),
-            table if *table == JOURNAL => rows(journal::read(connection, table, after, &mut self.journal)),
-            table if *table == ROUND_WORKINGS => rows(workings::read(connection, table, after)),
-            table if *table == ROUND_SPLITS => rows(workings::read_splits(connection, table, after)),
-            table if *table == ROUND_PAID => rows(workings::read_paid(connection, table, after)),
+            table if *table == CREDITS => rows(credits::read(connection, table, after, limit)),
+            table if *table == BLOCK_CREDITS => rows(credits::read_parts(connection, after, most)),
+            table if *table == JOURNAL => rows(journal::read(connection, after, limit, &mut self.journal)),
+            table if *table == ROUND_WORKINGS => rows(workings::read(connection, after, most)),
+            table if *table == ROUND_SPLITS => rows(workings::read_splits(connection, after, most)),
+            table if *table == ROUND_PAID => rows(workings::read_paid(connection, after, most)),
             table if *table == WORKER_HISTORY => {
-                rows(history::read_workers(connection, table, after, &mut self.history))
+                rows(history::read_workers(connection, after, most, &mut self.history))
             }
             table if *table == MINER_HISTORY => {
-                rows(history::read_miners(connection, table, after, &mut self.history))
+                rows(history::read_miners(connection, after, most, &mut self.history))
             }
-            table => rows(plain::read(connection, table, after)),
+            table => rows(plain::read(connection, table, after, limit)),
         };
         told(read, &format!("reading {}", table.name))
     }
@@ -258,7 +269,10 @@ impl LedgerEnd for SqliteEnd {
 /// The error of a cell that is not what its table says.
 fn bad(table: &Table, column: usize) -> Fail {
     let column = table.columns.get(column).map_or("?", |column| column.name);
-    corrupt(format!("{}.{column} of the copy is not what it must be", table.name))
+    corrupt(format!(
+        "{}.{column} of the copy is not what it must be",
+        table.name
+    ))
 }
 
 /// The whole numbers, texts and bytes of a row.
@@ -322,9 +336,7 @@ impl<'r> Given<'r> {
 
 /// The number that a key begins with; before all others if there is no key.
 fn number_after(after: Option<&Key>) -> i64 {
-    after
-        .and_then(|key| key.first()?.as_int())
-        .unwrap_or(i64::MIN)
+    after.and_then(|key| key.first()?.as_int()).unwrap_or(i64::MIN)
 }
 
 /// The bytes that a key begins with; before all others if there is no key.

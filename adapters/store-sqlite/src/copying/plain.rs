@@ -43,15 +43,23 @@ fn which(table: &Table) -> String {
 }
 
 /// The next rows.
-pub(super) fn read(connection: &Connection, table: &'static Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
-    let key: Vec<&str> = table.columns[..table.key].iter().map(|column| column.name).collect();
+pub(super) fn read(
+    connection: &Connection,
+    table: &'static Table,
+    after: Option<&Key>,
+    limit: u32,
+) -> Outcome<Vec<Row>> {
+    let key: Vec<&str> = table.columns[..table.key]
+        .iter()
+        .map(|column| column.name)
+        .collect();
     let key = key.join(", ");
     let mut which = which(table);
     if after.is_some() {
         let places: Vec<String> = (1..=table.key).map(|place| format!("?{place}")).collect();
         which = format!("{which} AND ({key}) > ({})", places.join(", "));
     }
-    let (name, columns, limit) = (table.name, columns(table).join(", "), table.piece);
+    let (name, columns) = (table.name, columns(table).join(", "));
     let sql = format!("SELECT {columns} FROM {name} WHERE {which} ORDER BY {key} LIMIT {limit}");
     let mut select = connection.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(after.into_iter().flatten().map(value)))?;

@@ -55,7 +55,10 @@ pub(super) fn write(connection: &Connection, rows: &[Row]) -> Outcome<()> {
             }
         }
         debug_assert_eq!(POOL.columns[6].name, "pruned_through");
-        let sql = format!("UPDATE pool SET {} WHERE id = ?1 AND ?12 IS NOT NULL", sets.join(", "));
+        let sql = format!(
+            "UPDATE pool SET {} WHERE id = ?1 AND ?12 IS NOT NULL",
+            sets.join(", ")
+        );
         connection.execute(&sql, rusqlite::params_from_iter(values))?;
         // An hour whose miners and workers are to be counted is one with an open minute, also if that is empty.
         let given = Given::new(&POOL, row);

@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
-use dwarves_ports::store::copying::{CopiedCommit, CopiedShare, Key, Table};
+use dwarves_ports::store::copying::{CopiedCommit, CopiedShare, Key};
 use rusqlite::{Connection, params};
 
 use super::number_after;
@@ -12,7 +12,7 @@ use crate::error::{Outcome, corrupt};
 use crate::packed_shares::{PackedShares, SHARES_PER_ROW, StoredShare, pack};
 
 /// The next commits.
-pub(super) fn read(connection: &Connection, table: &Table, after: Option<&Key>) -> Outcome<Vec<CopiedCommit>> {
+pub(super) fn read(connection: &Connection, after: Option<&Key>, most: usize) -> Outcome<Vec<CopiedCommit>> {
     let first = match after {
         Some(_) => Some(number_after(after).saturating_add(1)),
         None => {
@@ -33,7 +33,7 @@ pub(super) fn read(connection: &Connection, table: &Table, after: Option<&Key>) 
     while let Some(row) = rows.next()? {
         let cells = Cells::new(row, "batches");
         let begins = cells.u64(1)? == 0;
-        if begins && count >= table.piece as usize {
+        if begins && count >= most {
             break;
         }
         let committed_at = cells.time(2)?;

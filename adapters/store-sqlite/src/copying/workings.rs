@@ -6,7 +6,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::PaidWork;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::copying::tables::{ROUND_PAID, ROUND_SPLITS, ROUND_WORKINGS};
-use dwarves_ports::store::copying::{Datum, Key, Row, Table};
+use dwarves_ports::store::copying::{Datum, Key, Row};
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::{Given, bad, groups, number_after};
@@ -18,8 +18,8 @@ use crate::packed_money::{self, MinerNumber};
 /// What `show` makes of the next rounds' workings.
 fn each(
     connection: &Connection,
-    table: &Table,
     after: Option<&Key>,
+    most: usize,
     mut show: impl FnMut(&Cells<'_, '_>, &mut Vec<Row>) -> Outcome<()>,
 ) -> Outcome<Vec<Row>> {
     let mut select = connection.prepare_cached(
@@ -28,7 +28,7 @@ fn each(
     let mut rows = select.query([number_after(after)])?;
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {
-        if read.len() >= table.piece as usize {
+        if read.len() >= most {
             break;
         }
         show(&Cells::new(row, "round_workings"), &mut read)?;
@@ -37,8 +37,8 @@ fn each(
 }
 
 /// The next rounds, and how many blocks each split.
-pub(super) fn read(connection: &Connection, table: &Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
-    each(connection, table, after, |cells, read| {
+pub(super) fn read(connection: &Connection, after: Option<&Key>, most: usize) -> Outcome<Vec<Row>> {
+    each(connection, after, most, |cells, read| {
         let splits = packed_money::splits(cells.blob(2)?)?.len() as u64;
         read.push(vec![
             Datum::Int(cells.int(0)?),
@@ -51,8 +51,9 @@ pub(super) fn read(connection: &Connection, table: &Table, after: Option<&Key>) 
 
 /// Writes rounds, with splits that are still empty.
 pub(super) fn write(connection: &Connection, rows: &[Row]) -> Outcome<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO round_workings (round, fee_bps, splits, paid) VALUES (?1, ?2, ?3, x'')")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO round_workings (round, fee_bps, splits, paid) VALUES (?1, ?2, ?3, x'')",
+    )?;
     for row in rows {
         let given = Given::new(&ROUND_WORKINGS, row);
         let mut splits = Vec::new();
@@ -65,9 +66,9 @@ pub(super) fn write(connection: &Connection, rows: &[Row]) -> Outcome<()> {
 }
 
 /// The work by which the next rounds' blocks were split, by hotkey.
-pub(super) fn read_splits(connection: &Connection, table: &Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
+pub(super) fn read_splits(connection: &Connection, after: Option<&Key>, most: usize) -> Outcome<Vec<Row>> {
     let mut hotkeys = Hotkeys::new(connection);
-    each(connection, table, after, |cells, read| {
+    each(connection, after, most, |cells, read| {
         let round = cells.int(0)?;
         for (split, place) in packed_money::splits(cells.blob(2)?)?.iter().zip(0_i64..) {
             let mut work = split
@@ -126,9 +127,9 @@ pub(super) fn write_splits(connection: &Connection, rows: &[Row]) -> Outcome<()>
 }
 
 /// What the work was worth that the next rounds paid by the share, by hotkey: first what was carried, then each value.
-pub(super) fn read_paid(connection: &Connection, table: &Table, after: Option<&Key>) -> Outcome<Vec<Row>> {
+pub(super) fn read_paid(connection: &Connection, after: Option<&Key>, most: usize) -> Outcome<Vec<Row>> {
     let mut hotkeys = Hotkeys::new(connection);
-    each(connection, table, after, |cells, read| {
+    each(connection, after, most, |cells, read| {
         let round = Datum::Int(cells.int(0)?);
         let mut paid = packed_money::paid(cells.blob(3)?)?
             .into_iter()

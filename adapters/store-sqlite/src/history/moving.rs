@@ -145,7 +145,14 @@ impl Table {
     }
 
     /// Keeps the steps of a row.
-    pub(crate) fn put(self, connection: &Connection, span: u64, at: i64, whose: u64, steps: &Steps) -> Outcome<()> {
+    pub(crate) fn put(
+        self,
+        connection: &Connection,
+        span: u64,
+        at: i64,
+        whose: u64,
+        steps: &Steps,
+    ) -> Outcome<()> {
         let Self { name, whose: column } = self;
         let sql = format!("REPLACE INTO {name} (span, at, {column}, steps) VALUES (?1, ?2, ?3, ?4)");
         connection.prepare_cached(&sql)?.execute(params![

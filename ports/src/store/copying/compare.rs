@@ -105,7 +105,11 @@ fn compare_rows(source: &mut Rows<'_>, target: &mut Rows<'_>) -> Result<u64, Cop
 }
 
 fn alone(table: &Table, row: &[Datum], place: &str) -> CopyError {
-    CopyError::Differs(format!("{} {} is in {place} alone", table.name, named(table, row)))
+    CopyError::Differs(format!(
+        "{} {} is in {place} alone",
+        table.name,
+        named(table, row)
+    ))
 }
 
 /// A row's place as people read it.
@@ -115,7 +119,13 @@ fn named(table: &Table, row: &[Datum]) -> String {
     cells.collect::<Vec<_>>().join(", ")
 }
 
-fn different(table: &Table, ours: &[Datum], theirs: &[Datum], source: &Rows<'_>, target: &Rows<'_>) -> CopyError {
+fn different(
+    table: &Table,
+    ours: &[Datum],
+    theirs: &[Datum],
+    source: &Rows<'_>,
+    target: &Rows<'_>,
+) -> CopyError {
     let key = |row: &[Datum]| row.iter().take(table.key).cloned().collect::<Vec<_>>();
     match key(ours).cmp(&key(theirs)) {
         std::cmp::Ordering::Less => return alone(table, ours, &source.place),
@@ -125,7 +135,10 @@ fn different(table: &Table, ours: &[Datum], theirs: &[Datum], source: &Rows<'_>,
     let cells = table.columns.iter().zip(ours.iter().zip(theirs));
     let differing = cells.filter(|(_, (a, b))| a != b);
     let words = differing.map(|(column, (a, b))| {
-        format!("{} is {a} in {} and {b} in {}", column.name, source.place, target.place)
+        format!(
+            "{} is {a} in {} and {b} in {}",
+            column.name, source.place, target.place
+        )
     });
     CopyError::Differs(format!(
         "{} {}: {}",

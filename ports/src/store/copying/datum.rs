@@ -115,7 +115,7 @@ impl Datum {
             'r' => Self::Real(f64::from_bits(u64::from_str_radix(rest, 16).ok()?)),
             't' => Self::Text(rest.to_owned()),
             'b' => {
-                if rest.len() % 2 != 0 {
+                if !rest.len().is_multiple_of(2) {
                     return None;
                 }
                 let pairs = rest.as_bytes().chunks(2);

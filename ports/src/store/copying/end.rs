@@ -59,7 +59,9 @@ impl Piece {
     /// The place of its last row; `None`: there is none.
     pub fn last(&self) -> Option<Key> {
         match self {
-            Self::Rows(table, rows) => rows.last().map(|row| row.iter().take(table.key).cloned().collect()),
+            Self::Rows(table, rows) => rows
+                .last()
+                .map(|row| row.iter().take(table.key).cloned().collect()),
             Self::Commits(commits) => commits
                 .last()
                 .map(|commit| vec![Datum::Int(super::super::codec::int(commit.last().get()))]),

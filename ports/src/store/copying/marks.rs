@@ -34,7 +34,8 @@ impl Unfinished {
         let table = self.at.as_ref().map(|(table, _)| table);
         let key = self.at.as_ref().and_then(|(_, key)| key.as_ref());
         let after = key.map(|key| key.iter().map(Datum::to_word).collect::<Vec<_>>());
-        json!({"from": self.from, "state": self.state, "table": table, "after": after, "rows": self.rows}).to_string()
+        json!({"from": self.from, "state": self.state, "table": table, "after": after, "rows": self.rows})
+            .to_string()
     }
 
     /// It as a setting said it; `None`: it does not say that.
@@ -148,7 +149,10 @@ mod tests {
         };
         assert_eq!(Moved::parse(&moved.to_text()).as_ref(), Some(&moved));
         let told = with(MOVED, &moved.to_text());
-        assert!(told.contains(&moved.to) && told.contains(&moved.at) && told.contains("reclaim"), "{told}");
+        assert!(
+            told.contains(&moved.to) && told.contains(&moved.at) && told.contains("reclaim"),
+            "{told}"
+        );
         // What nobody can read is no reason to start.
         assert!(with(MOVED, "?").contains("moved"));
         assert!(with(UNFINISHED, "?").contains("unfinished"));

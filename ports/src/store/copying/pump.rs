@@ -66,7 +66,9 @@ pub fn prepare(from: &mut dyn LedgerEnd, to: &mut dyn LedgerEnd) -> Result<Begin
     match mark {
         Some(text) => {
             let mark = Unfinished::parse(&text).ok_or_else(|| {
-                CopyError::Refused(format!("{target}: its mark of an unfinished copy says nothing: drop it"))
+                CopyError::Refused(format!(
+                    "{target}: its mark of an unfinished copy says nothing: drop it"
+                ))
             })?;
             match mark.state == state {
                 true => Ok(Begin { mark, goes_on: true }),
@@ -149,11 +151,7 @@ pub fn copy(
 ///
 /// # Errors
 /// If that cannot be written; the same again goes on.
-pub fn hand_over(
-    from: &mut dyn LedgerEnd,
-    to: &mut dyn LedgerEnd,
-    moved_at: &str,
-) -> Result<(), CopyError> {
+pub fn hand_over(from: &mut dyn LedgerEnd, to: &mut dyn LedgerEnd, moved_at: &str) -> Result<(), CopyError> {
     let moved = Moved {
         to: to.place().to_owned(),
         at: moved_at.to_owned(),

@@ -72,7 +72,8 @@ impl LedgerSums {
     /// # Errors
     /// What does not add up.
     pub fn check(&self) -> Result<(), String> {
-        let accounts: std::collections::BTreeSet<&String> = self.journal.keys().chain(self.balances.keys()).collect();
+        let accounts: std::collections::BTreeSet<&String> =
+            self.journal.keys().chain(self.balances.keys()).collect();
         for account in accounts {
             let sum = |of: &BTreeMap<String, i128>| of.get(account).copied().unwrap_or(0);
             let (entries, balance) = (sum(&self.journal), sum(&self.balances));
@@ -111,7 +112,10 @@ impl LedgerSums {
             line(format!("balances of {account}, sats"), sats.to_string());
         }
         if let Ok((holdings, income)) = evaluate(&self.kept) {
-            line("confirmed rewards, sats".to_owned(), income.confirmed().to_string());
+            line(
+                "confirmed rewards, sats".to_owned(),
+                income.confirmed().to_string(),
+            );
             line(
                 "fee + reserve + payable + in flight + paid + network fees, sats".to_owned(),
                 holdings.confirmed().to_string(),
