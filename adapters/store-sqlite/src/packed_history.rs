@@ -323,6 +323,21 @@ mod tests {
         }
 
         #[test]
+        fn what_only_its_sums_are_known_of_keeps_them_to_the_last_bit(known in tally(), later in tally()) {
+            let made = Tally::of(&known.sums(), known.last_bits());
+            prop_assert_eq!(made.sums(), known.sums());
+            prop_assert_eq!(made.last_bits(), known.last_bits());
+            prop_assert_eq!(made.has_accepted(), known.has_accepted());
+            let steps = Steps::from([(3, made.clone())]);
+            prop_assert_eq!(unpack(&pack(&steps)).ok(), Some(steps));
+            // It goes on like any other.
+            let mut sum = made;
+            sum.add(&later);
+            prop_assert_eq!(sum.sums().accepted, known.sums().accepted + later.sums().accepted);
+            prop_assert_eq!(sum.last_bits(), later.last_bits().or(known.last_bits()));
+        }
+
+        #[test]
         fn bytes_that_anybody_wrote_are_steps_or_an_error(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _either = unpack(&blob);
         }

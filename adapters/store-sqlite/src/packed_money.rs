@@ -303,6 +303,47 @@ mod tests {
         sats.prop_map(|sats| Amount::from_sats(sats).unwrap())
     }
 
+    #[test]
+    fn every_entry_comes_out_again() {
+        let hotkey = Hotkey::from_bytes([7; 32]);
+        let mut blob = Vec::new();
+        let mut expected: Vec<Entry> = Vec::new();
+        for (code, delta) in ACCOUNTS
+            .into_iter()
+            .zip([0, 1, -1, i64::MAX, i64::MIN, 300, -300, 5, 6, 7, -8])
+        {
+            let account = Account::parse(code, None).or_else(|_| Account::parse(code, Some(hotkey)));
+            push_entry(&mut blob, &account.unwrap(), delta, || Ok(MinerNumber(400)))
+                .map_err(|fail| fail.into_store_error(""))
+                .unwrap();
+            expected.push((code, code.starts_with("miner").then_some(MinerNumber(400)), delta));
+        }
+        assert_eq!(entries(&blob).ok(), Some(expected));
+        for bad in [&[11, 0][..], &[7], &[0]] {
+            assert!(entries(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_work_was_worth_is_told_of_one_and_of_all() {
+        let sats = |sats| Amount::from_sats(sats).unwrap();
+        let paid_work = |carried, work: &[(u64, u128)]| PaidWork {
+            carried,
+            work: work
+                .iter()
+                .map(|(value, units)| (sats(*value), Units::from_raw(*units)))
+                .collect(),
+        };
+        let (a, b) = (paid_work(5, &[(3, 9)]), paid_work(0, &[(4, 8), (5, 1)]));
+        let blob = pack_paid(&[(MinerNumber(2), &a), (MinerNumber(900), &b)]);
+        let expected = vec![(MinerNumber(2), a.clone()), (MinerNumber(900), b.clone())];
+        assert_eq!(paid(&blob).ok(), Some(expected));
+        assert_eq!(paid_of(&blob, MinerNumber(2)).ok(), Some(Some(a)));
+        assert_eq!(paid_of(&blob, MinerNumber(900)).ok(), Some(Some(b)));
+        assert_eq!(paid_of(&blob, MinerNumber(3)).ok(), Some(None));
+        assert_eq!(paid(&[]).ok(), Some(Vec::new()));
+    }
+
     proptest! {
         #[test]
         fn what_is_packed_comes_out_again(

@@ -74,6 +74,7 @@ impl SqliteEnd {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path = &open::real_path(path)?;
         let lock = open::lock(path)?;
+        make(path)?;
         let connection = open::writer(path, SqliteOptions::default())?;
         let set = || -> rusqlite::Result<()> {
             // Nothing else moves the log to the database.
@@ -108,6 +109,19 @@ impl SqliteEnd {
         }
         save(&transaction, UNFINISHED, Some(mark))?;
         Ok(transaction.commit()?)
+    }
+}
+
+/// Makes the file, for the pool's user alone, if there is none: an empty one is a new database.
+fn make(path: &Path) -> Result<(), OpenError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::of_io(path, &error)),
     }
 }
 
