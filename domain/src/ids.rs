@@ -68,6 +68,10 @@ numeric_id!(
     /// The number that makes a job's coinbase unlike every other's.
     ExtraNonce, u64
 );
+numeric_id!(
+    /// One of the processes that share a ledger: 1, 2, 3, … in the order in which their names came.
+    FrontNumber, u32
+);
 
 numeric_id!(
     /// Something that people are told of: 1, 2, 3, … in the order in which it was written down.

@@ -11,12 +11,14 @@
 //! | [`courier`] | telling people outside |
 //! | [`signer`] | signing with the pool's own hotkey |
 //! | [`evaluator`] | what submitted work is worth, where it is not proof of work |
+//! | [`fronts`] | the processes that share one ledger, and which of them leads |
 //! | [`halt`] | the emergency stop |
 
 pub mod chain;
 pub mod clock;
 pub mod courier;
 pub mod evaluator;
+pub mod fronts;
 pub mod halt;
 pub mod proof_of_work;
 pub mod signer;

@@ -1,5 +1,6 @@
 //! What the database's errors mean to the pool.
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_ports::store::{StoreError, StoreErrorKind};
 use tokio_postgres::error::SqlState;
 
@@ -71,7 +72,7 @@ pub(crate) fn remedy(code: &SqlState) -> Option<&'static str> {
         SqlState::DISK_FULL => "make room where the database server keeps its data",
         SqlState::TOO_MANY_CONNECTIONS => {
             "raise max_connections of the server or the role's CONNECTION LIMIT, or stop others who use it: the pool \
-             needs 4 connections"
+             needs 5 connections"
         }
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "let the pool's role own the database (ALTER DATABASE … OWNER TO …)"
@@ -170,6 +171,22 @@ pub enum OpenError {
         "the ledger is in use by another running pool ({0}); stop that one, or give this one another database in store.url"
     )]
     InUse(String),
+    /// Another pool's ledger.
+    #[error(
+        "the ledger is that of the pool with the hotkey {other}, but this pool's key is that of {hotkey}: all fronts have one \
+         pool.key (copy the file, and admin.token with it), or give this pool another database in store.url"
+    )]
+    OtherPool {
+        /// Whose ledger it is.
+        other: Hotkey,
+        /// Who wants it.
+        hotkey: Hotkey,
+    },
+    /// Another process has the name of this front.
+    #[error(
+        "another front that is called {0:?} runs on this ledger; stop that one, or give this one another front.name"
+    )]
+    NameTaken(String),
     /// Transactions that come to different connections.
     #[error(
         "store.url leads to a pooler in transaction mode, which gives the pool's transactions to different connections: \

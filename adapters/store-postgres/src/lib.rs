@@ -17,6 +17,8 @@
 //! | `store` | which question and which write goes where |
 //! | `threads` | the threads that write and read |
 //! | `writer` | the writing thread and its transactions; what becomes of a commit whose answer was lost |
+//! | `fronts` | several processes on one ledger: who is there, who leads, who may take the lead |
+//! | `chores` | what the writing thread does between commits |
 //! | `append_state` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
 //! | `life_start` | the start of a life: counted, and what must be known then |
@@ -35,10 +37,12 @@ use dwarves_ports::store::codec::Cells as _;
 mod append_state;
 mod batches;
 mod cells;
+mod chores;
 mod client;
 mod conservation;
 mod copying;
 mod error;
+mod fronts;
 mod history;
 mod life_start;
 mod options;
@@ -55,26 +59,48 @@ mod writer;
 
 pub use copying::PostgresEnd;
 pub use error::OpenError;
+pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;
 pub use server::Server;
 
-use threads::Threads;
+use threads::{Threads, Writes};
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
+    // Dropped first: it writes as the front.
     threads: Threads,
+    front: Option<Front>,
 }
 
 impl PostgresStore {
-    /// Takes the ledger, makes its tables if they are not there, and brings its schema up to date.
+    /// Takes the ledger for somebody who is alone: a test, a tool. Makes its tables if they are not there, and brings its schema up to date.
     ///
     /// # Errors
     /// If the server cannot be reached, is too old, takes no writes or does not keep what it takes; if another pool has
     /// the ledger, or it is damaged, of a newer version or another program's; if there is a pooler in between that keeps
     /// no sessions.
     pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
-        let threads = apart(|| Threads::start(options, true))?;
-        Ok(Self { threads })
+        let threads = apart(|| Threads::start(options, Writes::Yes(None)))?;
+        Ok(Self { threads, front: None })
+    }
+
+    /// Takes the lead for a front, which is one from then on for as long as the store is there.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`OpenError::InUse`] if another front was quicker. The front is given back with it.
+    pub fn lead(options: &PostgresOptions, front: Front) -> Result<Self, Box<(Front, OpenError)>> {
+        match apart(|| Threads::start(options, Writes::Yes(Some(&front)))) {
+            Ok(threads) => Ok(Self {
+                threads,
+                front: Some(front),
+            }),
+            Err(error) => Err(Box::new((front, error))),
+        }
+    }
+
+    /// This front, if it is one.
+    pub fn front(&self) -> Option<&Front> {
+        self.front.as_ref()
     }
 
     /// Opens the ledger beside whoever has it: it answers questions, and writes nothing.
@@ -86,10 +112,10 @@ impl PostgresStore {
             let db = server::connect(options)?;
             match schema::look(&db)? {
                 schema::Found::Nothing => Err(OpenError::Empty),
-                schema::Found::Version(_) => Threads::start(options, false),
+                schema::Found::Version(_) => Threads::start(options, Writes::No),
             }
         })?;
-        Ok(Self { threads })
+        Ok(Self { threads, front: None })
     }
 
     /// What there is to say of the server, and of whether a pool could start on it. Nothing is changed.

@@ -6,13 +6,19 @@ use super::value::values;
 use dwarves_ports::store::codec::Cells as _;
 
 /// All versions, with their names and what they do.
-const MIGRATIONS: &[(u32, &str, &str)] = &[(1, "begin", include_str!("migrations/0001_begin.sql"))];
+const MIGRATIONS: &[(u32, &str, &str)] = &[
+    (1, "begin", include_str!("migrations/0001_begin.sql")),
+    (2, "fronts", include_str!("migrations/0002_fronts.sql")),
+];
 
 /// The newest version that this program knows.
 const NEWEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
+/// The first version in which fronts are known.
+pub(crate) const WITH_FRONTS: u32 = 2;
+
 /// Which version the database has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
     /// There are no tables at all.
     Nothing,
@@ -61,11 +67,19 @@ pub(crate) fn look(db: &Db) -> Result<Found, OpenError> {
 
 /// Brings the database up to date. The caller holds the ledger's lock.
 pub(crate) fn migrate(db: &Db) -> Result<(), OpenError> {
+    migrate_to(db, NEWEST)
+}
+
+/// Brings the database up to this version, if it is older. The caller holds the ledger's lock.
+pub(crate) fn migrate_to(db: &Db, newest: u32) -> Result<(), OpenError> {
     let version = match look(db)? {
         Found::Nothing => 0,
         Found::Version(version) => version,
     };
-    for (number, name, sql) in MIGRATIONS.iter().filter(|(number, ..)| *number > version) {
+    for (number, name, sql) in MIGRATIONS
+        .iter()
+        .filter(|(number, ..)| *number > version && *number <= newest)
+    {
         log::info!("bringing the database to schema version {number} ({name})");
         let apply = || {
             db.run("BEGIN")?;

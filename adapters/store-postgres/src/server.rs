@@ -10,7 +10,7 @@ use super::value::values;
 /// The oldest version that the pool runs on.
 const VERSION_MIN: i64 = 150_000;
 /// The ledger's lock: held by the session that writes, so that there is one. (The letters of the pool's name.)
-const LOCK: i64 = 0x64_7761_7276_6573;
+pub(crate) const LOCK: i64 = 0x64_7761_7276_6573;
 
 /// What is known of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::client::Db;
 use super::error::{Fail, OpenError, Outcome, unavailable};
+use super::fronts::Front;
 use super::options::PostgresOptions;
 use super::server;
 use super::writer::{self, Order, Reply, Writer};
@@ -51,6 +52,13 @@ struct Reader {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Whether a store writes, and as which front.
+#[derive(Clone, Copy)]
+pub(crate) enum Writes<'a> {
+    No,
+    Yes(Option<&'a Front>),
+}
+
 /// Whether a question is one statement, which is of one moment anyway.
 #[derive(Clone, Copy)]
 pub(crate) enum Of {
@@ -59,8 +67,8 @@ pub(crate) enum Of {
 }
 
 impl Threads {
-    /// Threads that read alone, or write as well.
-    pub(crate) fn start(options: &PostgresOptions, writes: bool) -> Result<Self, OpenError> {
+    /// Threads that read alone, or write as well, for a front or for whoever is alone.
+    pub(crate) fn start(options: &PostgresOptions, writes: Writes<'_>) -> Result<Self, OpenError> {
         let (closing, closed) = watch::channel(false);
         let mut connections = Vec::new();
         for _ in 0..READERS {
@@ -73,8 +81,11 @@ impl Threads {
             writer: None,
             closing,
         };
-        if writes {
-            let writer = Writer::open(options, &connections[0], closed.clone())?;
+        if let Writes::Yes(front) = writes {
+            let writer = Writer::open(options, front, &connections[0], closed.clone())?;
+            if let Some(front) = front {
+                front.led(writer.epoch());
+            }
             let (orders, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
             let writer = std::thread::Builder::new()
                 .name("store-write".into())

@@ -2,21 +2,24 @@
 //!
 //! A connection that is lost costs no acknowledged share. What was under way is rolled back by the server, and is said
 //! to have failed. If it was lost while a COMMIT was under way, the writer connects again and looks at the number of the
-//! last transaction of its epoch (`fronts`), which was written in the very same transaction: then it knows. Nobody else
+//! last transaction of its epoch (`leader`), which was written in the very same transaction: then it knows. Nobody else
 //! may write meanwhile: the session's lock is free only once the session is over, and a newer epoch refuses it for good.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::codec::Cells as _;
 use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Written};
 use tokio::sync::{oneshot, watch};
 use tokio_postgres::error::{DbError, Severity};
 
 use super::append_state::Known;
+use super::chores::Chores;
 use super::client::Db;
 use super::error::{Fail, OpenError, Outcome, conflict, unavailable};
+use super::fronts::Front;
 use super::history::{forgetting, roll};
 use super::options::PostgresOptions;
 use super::value::values;
@@ -47,10 +50,6 @@ pub(super) struct Writer {
     closing: watch::Receiver<bool>,
 }
 
-/// Seconds of shares after which they come into the history.
-const ROLL_EVERY: Span = Span::from_secs(10);
-/// Shares after which they do at the latest.
-const ROLL_SHARES: u64 = 50_000;
 /// How often the session's lock is asked for while the session before still seems to have it, and how long between.
 const LOCK_TRIES: u32 = 30;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -60,50 +59,12 @@ const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the writer looks at whether chores that had to give way can be done.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// What is to be done between commits, little by little.
-#[derive(Clone, Copy, Debug, Default)]
-struct Chores {
-    /// Shares are to come into the history.
-    is_rolling: bool,
-    /// Partitions of pruned shares are to be dropped.
-    is_dropping: bool,
-    /// Old history is to be deleted.
-    is_forgetting: bool,
-    /// When the first share came that is not in the history, if one came in this life; and how many did.
-    waiting: Option<(Timestamp, u64)>,
-}
-
-impl Chores {
-    /// What a commit leaves to be done.
-    fn note(&mut self, writes: &[Write]) {
-        for write in writes {
-            match write {
-                Write::AppendShares(shares) => {
-                    let Some(last) = shares.last() else {
-                        continue;
-                    };
-                    let (since, count) = self.waiting.get_or_insert((last.received_at, 0));
-                    *count += shares.len() as u64;
-                    let passed = last.received_at.ahead_of(*since).unsigned_abs();
-                    self.is_rolling |= passed >= ROLL_EVERY.millis() || *count >= ROLL_SHARES;
-                }
-                Write::PruneShares { .. } => self.is_dropping = true,
-                Write::PruneHistory { .. } => self.is_forgetting = true,
-                _ => {}
-            }
-        }
-    }
-
-    fn is_any(&self) -> bool {
-        self.is_rolling || self.is_dropping || self.is_forgetting
-    }
-}
-
 impl Writer {
     /// Takes the ledger, brings its tables up to date, and reads what must be known to go on writing. `other` is a second
     /// connection, by which it is seen whether sessions are kept.
     pub(super) fn open(
         options: &PostgresOptions,
+        front: Option<&Front>,
         other: &Db,
         closing: watch::Receiver<bool>,
     ) -> Result<Self, OpenError> {
@@ -113,10 +74,11 @@ impl Writer {
         schema::look(&db)?;
         let failed = |fail| OpenError::of_fail(fail, "taking the ledger's lock");
         let mut tries = 0;
-        // A session that was just closed may take a moment to be over.
+        // A session that was just closed may take a moment to be over. Of fronts, one comes too late, and looks on.
+        let tries_max = front.map_or(LOCK_TRIES, |_| 1);
         while !server::lock(&db).map_err(failed)? {
             tries += 1;
-            if tries == LOCK_TRIES {
+            if tries == tries_max {
                 let holder = server::holder(&db).map_err(failed)?;
                 return Err(OpenError::InUse(
                     holder.unwrap_or_else(|| "by another session".to_owned()),
@@ -125,15 +87,24 @@ impl Writer {
             std::thread::sleep(LOCK_PAUSE);
         }
         server::must_keep_its_session(&db, other)?;
-        schema::migrate(&db)?;
+        // Whoever stands by is to see at once who leads: what follows may take long.
+        schema::migrate_to(&db, schema::WITH_FRONTS)?;
         copying::may_start(&db)?;
-        let read = || -> Outcome<(u64, Known)> {
-            conservation::check_all(&db)?;
-            let sql = "UPDATE fronts SET epoch = epoch + 1, commits = 0 WHERE id = 1 RETURNING epoch";
-            let epoch = db.always("fronts", sql, &[], |cells| cells.u64("epoch"))?;
-            Ok((epoch, Known::load(&db)?))
+        let take = || -> Outcome<u64> {
+            let sql =
+                "UPDATE leader SET epoch = epoch + 1, commits = 0, front = $1, hotkey = COALESCE(hotkey, $2)
+                WHERE id = 1 RETURNING epoch";
+            let (number, hotkey) = (front.map(|front| front.number().get()), front.map(Front::hotkey));
+            let hotkey = hotkey.as_ref().map(Hotkey::as_bytes).map(<[u8; 32]>::as_slice);
+            db.always("leader", sql, values![number, hotkey], |cells| cells.u64("epoch"))
         };
-        let (epoch, known) = read().map_err(|fail| OpenError::of_fail(fail, "reading the ledger's end"))?;
+        let epoch = take().map_err(|fail| OpenError::of_fail(fail, "taking the lead"))?;
+        schema::migrate(&db)?;
+        let read = || -> Outcome<Known> {
+            conservation::check_all(&db)?;
+            Known::load(&db)
+        };
+        let known = read().map_err(|fail| OpenError::of_fail(fail, "reading the ledger's end"))?;
         Ok(Self {
             options: options.clone(),
             db: Some(db),
@@ -197,6 +168,11 @@ impl Writer {
         let db = reached.map_err(|error| unavailable(error.to_string()))?;
         let as_store = |fail: Fail| fail.into_store_error("taking the ledger's lock again");
         if !server::lock(&db).map_err(as_store)? {
+            let sql = "SELECT epoch FROM leader";
+            let epoch = db.always("leader", sql, &[], |cells| cells.u64("epoch"));
+            if epoch.map_err(as_store)? > self.epoch {
+                return Err(taken_over().into_store_error("taking the ledger's lock again"));
+            }
             return Err(unavailable(
                 "the session from before still has the ledger's lock: the server has not noticed yet that it is over",
             ));
@@ -314,8 +290,8 @@ impl Writer {
         };
         let look = || -> Outcome<Option<u64>> {
             db.run("BEGIN; SET LOCAL lock_timeout = '10s'")?;
-            let sql = "UPDATE fronts SET looks = looks + 1 WHERE id = 1 AND epoch = $1 RETURNING commits";
-            let commits = db.one("fronts", sql, values![self.epoch], |cells| cells.u64("commits"))?;
+            let sql = "UPDATE leader SET looks = looks + 1 WHERE id = 1 AND epoch = $1 RETURNING commits";
+            let commits = db.one("leader", sql, values![self.epoch], |cells| cells.u64("commits"))?;
             db.take_warnings();
             db.run("COMMIT")?;
             Ok(commits)
@@ -324,10 +300,27 @@ impl Writer {
         if let Some(warning) = db.take_warnings().pop() {
             return Err(unavailable(format!("the server warns: {}", warning.message())));
         }
-        commits.ok_or_else(|| match taken_over() {
-            Fail::Store(error) => error,
-            Fail::Sql(error) => unavailable(error.to_string()),
-        })
+        commits.ok_or_else(|| taken_over().into_store_error("looking up a commit"))
+    }
+
+    /// Which epoch its transactions carry.
+    pub(super) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Gives the lead up, so that the next one need not wait. What fails costs the next one a moment.
+    fn resign(&self) {
+        let Some(db) = self.db.as_ref().filter(|db| !db.is_gone()) else {
+            return;
+        };
+        let sql = "UPDATE leader SET front = NULL WHERE id = 1 AND epoch = $1";
+        // Nothing is acknowledged by it, so no standby need have it.
+        let given_up = db
+            .run("SET synchronous_commit = local; SET lock_timeout = '1s'")
+            .and_then(|()| db.execute(sql, values![self.epoch]));
+        if let Err(fail) = given_up {
+            log::debug!("giving up the lead: {}", fail.into_store_error("giving it up"));
+        }
     }
 }
 
@@ -338,12 +331,12 @@ fn is_refusal(error: &tokio_postgres::Error) -> bool {
 }
 
 fn taken_over() -> Fail {
-    conflict("another pool has taken this ledger over: this one writes nothing any more")
+    conflict("another front has taken the lead: this one writes nothing any more")
 }
 
 /// Begins a transaction of this number, unless a newer epoch was taken.
 fn begin(db: &Db, epoch: u64, number: u64) -> Outcome<()> {
-    let sql = "UPDATE fronts SET commits = $2 WHERE id = 1 AND epoch = $1";
+    let sql = "UPDATE leader SET commits = $2 WHERE id = 1 AND epoch = $1";
     match db.run_and_execute("BEGIN", sql, values![epoch, number])? {
         0 => Err(taken_over()),
         _ => Ok(()),
@@ -375,7 +368,7 @@ pub(super) fn serve(mut writer: Writer, orders: &Receiver<Order>) {
                 let _gone = reply.send(writer.commit(&writes));
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return writer.resign(),
         }
         if writer.chores.is_any() {
             writer.do_chore();

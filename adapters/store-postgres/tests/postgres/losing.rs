@@ -15,7 +15,7 @@ use dwarves_store_postgres::{OpenError, PostgresStore};
 
 use super::cluster::{Cluster, Database};
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -23,7 +23,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, StoreErrorKind> {
+pub(crate) fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, StoreErrorKind> {
     block_on(store.commit(writes)).map_err(|error| {
         eprintln!("{error}");
         error.kind()
@@ -31,7 +31,7 @@ fn commit(store: &PostgresStore, writes: Vec<Write>) -> Result<Vec<Written>, Sto
 }
 
 /// A miner, its worker and a template.
-fn furniture() -> Vec<Write> {
+pub(crate) fn furniture() -> Vec<Write> {
     let hotkey = Hotkey::from_bytes([1; 32]);
     let chain = ChainTemplate {
         height: 1,
@@ -72,7 +72,7 @@ fn furniture() -> Vec<Write> {
 }
 
 /// A share of which the hash says its number.
-fn share(number: u64) -> Write {
+pub(crate) fn share(number: u64) -> Write {
     let mut hash = [7; 32];
     hash[..8].copy_from_slice(&number.to_be_bytes());
     Write::AppendShares(vec![ShareRow {
@@ -91,7 +91,7 @@ fn share(number: u64) -> Write {
 }
 
 /// The numbers of the shares that are stored.
-fn stored(cluster: &Cluster, database: &str) -> Vec<u64> {
+pub(crate) fn stored(cluster: &Cluster, database: &str) -> Vec<u64> {
     let sql =
         "SELECT ('x' || encode(substr(hash, 1, 8), 'hex'))::bit(64)::bigint FROM shares ORDER BY sequence";
     let numbers = cluster.sql(database, sql).into_iter();
@@ -207,10 +207,10 @@ fn who_was_taken_over_writes_nothing_any_more() {
     );
     let new = PostgresStore::open(&database.options()).unwrap();
     commit(&new, vec![share(2)]).unwrap();
-    // First it only cannot: the new one has the lock.
+    // First its connection is gone. Then it is told why it may not, while the new one is there and afterwards.
     assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Unavailable));
+    assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Conflict));
     drop(new);
-    // And then it is told why it may not.
     assert_eq!(commit(&old, vec![share(3)]), Err(StoreErrorKind::Conflict));
     assert_eq!(stored(super::cluster::shared(), &database.name), [1, 2]);
 }

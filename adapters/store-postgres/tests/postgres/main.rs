@@ -13,6 +13,7 @@ use dwarves_testkit::contract::Backend;
 
 mod cluster;
 mod copying;
+mod fronts;
 mod histories;
 mod losing;
 mod refusing;

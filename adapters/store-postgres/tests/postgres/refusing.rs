@@ -26,12 +26,9 @@ fn a_database_of_others_or_of_a_newer_version_is_left_alone() {
     drop(PostgresStore::open_to_look(&database.options()).unwrap());
     database.sql("INSERT INTO dwarves_schema (version, name) VALUES (9000, 'later')");
     let error = refused(&database.options());
-    assert_eq!(
-        error,
-        OpenError::NewerSchema {
-            found: 9000,
-            known: 1
-        }
+    assert!(
+        matches!(error, OpenError::NewerSchema { found: 9000, .. }),
+        "{error}"
     );
 }
 

@@ -11,8 +11,14 @@ use dwarves_store_postgres::PostgresStore;
 const OTHERWISE: &[(&str, &[&str])] = &[
     // Versions of this very database.
     ("dwarves_schema", &["version", "name", "applied_at"]),
-    // Who writes to this very database.
-    ("fronts", &["id", "epoch", "commits", "looks"]),
+    // Who writes to this very database, and who is there to.
+    ("leader", &["id", "epoch", "commits", "looks", "front", "hotkey"]),
+    (
+        "fronts",
+        &[
+            "number", "lease", "name", "places", "version", "since", "beat", "beat_at",
+        ],
+    ),
     // Made of the commits that shares go by; a copy is no transaction of a pool's.
     (
         "batches",
