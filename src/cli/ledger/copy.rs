@@ -128,7 +128,7 @@ fn move_all(source: &mut dyn LedgerEnd, target: &mut dyn LedgerEnd) -> Result<()
     say(format_args!("ok     compared  {rows} rows are the same in both"));
     let of_target = CopyError::of(target.place());
     target.check().map_err(of_target)?;
-    say(sums(source.place(), &ours, target.place(), &theirs));
+    say(sums(source.place(), &ours, target.place(), &theirs).trim_end());
     for (place, sums) in [(source.place(), &ours), (target.place(), &theirs)] {
         if let Err(why) = sums.check() {
             return Err(format!("{place}: the books do not add up: {why}").into());
