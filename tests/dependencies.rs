@@ -213,6 +213,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dwarves-miner",
         &["api-types", "domain", "keys", "lanes", "ports", "system"],
     ),
+    ("dwarves-relay", &["domain", "peers", "ports"]),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (
         "dwarves-http",

@@ -3,6 +3,7 @@
 use super::{Failure, ServeArgs};
 use crate::config::{Config, origin};
 use crate::wiring::sockets::Sockets;
+use crate::wiring::standing_by::{self, Waited};
 use crate::wiring::{self, service, signals};
 
 /// The exit code of a stop that did not end.
@@ -32,7 +33,15 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     // Before there are threads.
     let sockets = Sockets::from_environment()?;
     actix_rt::System::new().block_on(async move {
-        let pool = wiring::start_on(&config, &args.data_dir, effective, sockets).await?;
+        let lead = match standing_by::wait_for_lead(&config, &args.data_dir, sockets).await? {
+            Waited::Leads(lead) => lead,
+            Waited::Stopped(why) => {
+                log::info!("stopping because of {why}");
+                service::stopping(why);
+                return Ok(());
+            }
+        };
+        let pool = wiring::start_on(&config, &args.data_dir, effective, *lead).await?;
         pool.tell_service_manager();
         let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;
         log::info!("stopping because of {why}");

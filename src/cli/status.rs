@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dwarves_api_types::books::Blocks;
-use dwarves_api_types::operator::{AdminState, StatementsState};
+use dwarves_api_types::operator::{AdminState, FrontState, StandbyState, StatementsState};
 use dwarves_api_types::pool::{EvaluatedPool, Pool, Ready};
 use dwarves_keys::AdminToken;
 use dwarves_miner::transport::{ApiError, Transport};
@@ -182,6 +182,35 @@ fn stated(statements: &StatementsState) -> Option<String> {
     })
 }
 
+/// A front in a line.
+fn front(front: &FrontState) -> String {
+    let does = match (front.leads, front.lives) {
+        (true, true) => "leads".to_owned(),
+        (false, true) => "stands by".to_owned(),
+        (_, false) => format!("silent for {}", span(front.silent_ms / 1_000)),
+    };
+    format!(
+        "{} {}: {does}, version {}",
+        front.number, front.name, front.version
+    )
+}
+
+/// Who answers pages, if there is a standby for it.
+fn pages(standby: &StandbyState) -> String {
+    let lag = standby.lag_secs.map_or_else(
+        || "nobody knows how far behind".to_owned(),
+        |secs| format!("{secs:.1} s behind"),
+    );
+    let place = terminal::harmless(&standby.place);
+    match &standby.why {
+        None => format!("read from the standby ({place}), {lag}"),
+        Some(why) => format!(
+            "read from the primary: the standby ({place}) {}",
+            terminal::harmless(why)
+        ),
+    }
+}
+
 impl Seen {
     fn to_json(&self) -> Value {
         json!({
@@ -232,6 +261,13 @@ impl Seen {
         let statements = self.operator.as_ref().and_then(|told| told.statements.as_ref());
         if let Some(stated) = statements.and_then(stated) {
             text.push_str(&format!("{:<11}{stated}\n", "statements"));
+        }
+        for line in self.operator.iter().flat_map(|told| &told.fronts).map(front) {
+            text.push_str(&format!("{:<11}{}\n", "front", terminal::harmless(&line)));
+        }
+        let standby = self.operator.as_ref().and_then(|told| told.standby.as_ref());
+        if let Some(standby) = standby {
+            text.push_str(&format!("{:<11}{}\n", "pages", pages(standby)));
         }
         let hindrances = self.hindrances();
         if hindrances.is_empty() {

@@ -205,6 +205,10 @@ impl Rules<'_> {
     fn store(&mut self) {
         let store = &self.config.store;
         if store.kind == StoreKind::Sqlite {
+            if store.read_url.is_some() {
+                let message = "a ledger in a file has no standby; leave it empty, or set kind = \"postgres\" and store.url";
+                self.complain(&[("store", "read_url"), ("store", "kind")], message);
+            }
             return;
         }
         let keys = [("store", "url"), ("store", "kind")];
@@ -216,6 +220,15 @@ impl Rules<'_> {
         if let Err(error) = PostgresOptions::new(url.with_credentials(), None, None) {
             let message = error.to_string();
             self.complain(&keys, message.trim_start_matches("store.url: "));
+        }
+        let standby = store.read_url.as_ref();
+        let standby = standby.map(|url| PostgresOptions::new(url.with_credentials(), None, None));
+        if let Some(Err(error)) = standby {
+            let message = error.to_string();
+            self.complain(
+                &[("store", "read_url")],
+                message.trim_start_matches("store.url: "),
+            );
         }
     }
 

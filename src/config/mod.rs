@@ -24,10 +24,10 @@ pub use load::{FILE_NAME, Reading};
 pub use mistake::{ConfigError, Doubts, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
-    ChannelKind, ClockConfig, Config, EvaluatorConfig, FallbackNode, HashingConfig, HotkeyNames, HttpConfig,
-    LanesChoice, LedgerUrl, LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl,
-    NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig, StatementsConfig, StoreConfig, StoreKind,
-    StratumConfig, StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig, WorkKind,
+    ChannelKind, ClockConfig, Config, EvaluatorConfig, FallbackNode, FrontConfig, HashingConfig, HotkeyNames,
+    HttpConfig, LanesChoice, LedgerUrl, LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig,
+    NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig, StatementsConfig, StoreConfig,
+    StoreKind, StratumConfig, StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig, WorkKind,
 };
 
 #[cfg(test)]

@@ -196,6 +196,11 @@ pub(super) fn name<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> 
     })
 }
 
+/// A name, or nothing if it is empty.
+pub(super) fn optional_name<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    none_if_empty(d, name)
+}
+
 /// A unit of money, or nothing if it is empty.
 pub(super) fn optional_unit<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     none_if_empty(d, |value| {

@@ -16,6 +16,7 @@ mod bittensor;
 mod chain;
 mod clock;
 mod evaluator;
+mod front;
 mod hashing;
 mod history;
 mod http;
@@ -34,6 +35,7 @@ pub use bittensor::BittensorConfig;
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
 pub use clock::ClockConfig;
 pub use evaluator::EvaluatorConfig;
+pub use front::FrontConfig;
 pub use hashing::{HashingConfig, LanesChoice};
 pub use history::HistoryConfig;
 pub use http::{AuthConfig, HttpConfig};
@@ -60,6 +62,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The ledger's store.
     pub store: StoreConfig,
+    /// This process among those that share the ledger.
+    pub front: FrontConfig,
     /// How long history is kept.
     pub history: HistoryConfig,
     /// The chain that is mined.

@@ -47,6 +47,12 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
+    /// Connections cannot be passed on to the front that leads.
+    #[error("connections cannot be passed on to another front")]
+    Relay(#[source] io::Error),
+    /// Signals cannot be listened for.
+    #[error("signals cannot be listened for")]
+    Signals(#[source] io::Error),
     /// The pool's key cannot be read or made.
     #[error("the pool's key cannot be used")]
     PoolKey(#[from] dwarves_keys::hotkey_file::HotkeyFileError),

@@ -15,6 +15,7 @@ use dwarves_actors::http_gate::{AttachHttpGate, HttpGate, PutOutRig};
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::miners::RigAt;
 use dwarves_domain::miners::rejects::Limits;
+use dwarves_domain::network::Subnet;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::signature::BatchKey;
 use dwarves_domain::time::Timestamp;
@@ -173,9 +174,14 @@ pub(super) fn server_limits(config: &Config) -> ServerLimits {
             // Looks are a second apart. A next request's head has its own time after that of being quiet.
             quiet_looks: http.keep_alive.secs() + http.header_timeout.secs(),
             unread_looks: http.unread_output.secs(),
-            proxies: http.proxies.clone(),
+            proxies: proxies(config),
         },
     }
+}
+
+/// Whose word for a client's address is taken.
+pub(super) fn proxies(config: &Config) -> Vec<Subnet> {
+    [config.http.proxies.clone(), config.front.peers.clone()].concat()
 }
 
 /// The event streams of one worker.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use dwarves_keys::pool_key;
 use dwarves_ports::store::SharedStore;
-use dwarves_store_postgres::{PostgresOptions, PostgresStore};
+use dwarves_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::StartError;
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, LedgerUrl, StoreKind};
 
 /// Where the ledger's database is; `None` if the ledger is a file.
 ///
@@ -38,10 +38,24 @@ pub fn database(config: &Config) -> Result<Option<PostgresOptions>, StartError> 
         _ => None,
     };
     let authorities = read("ca_file", &store.ca_file)?;
-    let options = PostgresOptions::new(url.with_credentials(), password, authorities.as_deref());
-    options
-        .map(Some)
-        .map_err(|error| StartError::Settings(error.to_string()))
+    let at = |setting: &str, url: &LedgerUrl| {
+        PostgresOptions::new(url.with_credentials(), password, authorities.as_deref())
+            .map_err(|error| StartError::Settings(error.to_string().replacen("store.url", setting, 1)))
+    };
+    let options = at("store.url", url)?;
+    let Some(standby) = &store.read_url else {
+        return Ok(Some(options));
+    };
+    let standby = at("store.read_url", standby)?;
+    Ok(Some(options.with_standby(standby, store.read_lag_max)))
+}
+
+/// The ledger, for those who decide and for those who show it.
+pub(super) struct Opened {
+    /// For all that is decided: it is up to date with the last commit.
+    pub(super) store: SharedStore,
+    /// For pages alone: a standby may answer.
+    pub(super) shown: SharedStore,
 }
 
 /// Makes sure that the pool's key is there if the ledger has a history.
@@ -64,20 +78,17 @@ pub fn key_must_be_there(config: &Config, data_dir: &Path) -> Result<(), StartEr
     Ok(pool_key::must_be_there_if(data_dir, &place, has_history)?)
 }
 
-/// Takes the ledger.
-pub(super) fn open(config: &Config, data_dir: &Path) -> Result<SharedStore, StartError> {
-    if let Some(options) = database(config)? {
-        let store = PostgresStore::open(&options).map_err(|source| in_database(&options, source))?;
-        log::info!("the ledger is the {}", options.place());
-        return Ok(Arc::new(store));
-    }
+/// Opens the ledger, if it is a file.
+pub(super) fn open_file(config: &Config, data_dir: &Path) -> Result<Opened, StartError> {
     let path = config.store.file_in(data_dir);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
-    Ok(Arc::new(store))
+    let store: SharedStore = Arc::new(store);
+    let shown = Arc::clone(&store);
+    Ok(Opened { store, shown })
 }
 
-fn in_database(options: &PostgresOptions, source: dwarves_store_postgres::OpenError) -> StartError {
+pub(super) fn in_database(options: &PostgresOptions, source: OpenError) -> StartError {
     StartError::OpenDatabase {
         place: options.place(),
         source,

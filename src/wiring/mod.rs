@@ -8,6 +8,7 @@
 //! | `evaluator` | those who evaluate work |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | [`ledger`] | the ledger, wherever it is kept |
+//! | [`standing_by`] | what a front does until it leads |
 //! | `json_rpc` | who remembers jobs for miners that know no other way |
 //! | `operator` | the operator's door |
 //! | `settings` | the configuration, in the actors' terms |
@@ -65,6 +66,7 @@ pub mod service;
 mod settings;
 mod sides;
 pub mod sockets;
+pub mod standing_by;
 
 pub mod signals;
 mod stratum;
@@ -83,7 +85,7 @@ use http_server::{BoundServer, HandlerParts, HttpGateParts};
 use listen_file::Addresses;
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
-use sockets::Sockets;
+use standing_by::{Database, Lead, Others, listeners};
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
 use synapse::{BoundSynapse, RunningSynapse};
@@ -126,13 +128,19 @@ pub struct RunningPool {
 struct Ground {
     clock: SharedClock,
     store: SharedStore,
+    /// The same for pages, which a standby may answer.
+    shown: SharedStore,
     chain: OpenChain,
     pool_key: PoolKey,
     admin_token: AdminToken,
 }
 
 /// Opens key, token, ledger and chain in the data directory.
-async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
+async fn open_ground(
+    config: &Config,
+    data_dir: &Path,
+    database: Option<Database>,
+) -> Result<Ground, StartError> {
     let unusable = |source| StartError::DataDir {
         path: data_dir.to_owned(),
         source,
@@ -145,20 +153,24 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let store = ledger::open(config, data_dir)?;
+    let ledger::Opened { store, shown } = match database {
+        Some(database) => database.opened(),
+        None => ledger::open_file(config, data_dir)?,
+    };
     // Only now is it sure that no other pool runs here, whose file it would be.
     listen_file::remove(data_dir).map_err(unusable)?;
     let chain = OpenChain::open(config, data_dir, &pool_key, &clock).await?;
     Ok(Ground {
         clock,
         store,
+        shown,
         chain,
         pool_key,
         admin_token,
     })
 }
 
-/// As [`start_on`], with sockets of its own.
+/// As [`start_on`], with sockets of its own and a ledger in a file.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -167,11 +179,11 @@ pub async fn start(
     data_dir: &Path,
     effective: Vec<Effective>,
 ) -> Result<RunningPool, StartError> {
-    start_on(config, data_dir, effective, Sockets::default()).await
+    start_on(config, data_dir, effective, Lead::default()).await
 }
 
 /// Starts the pool; `effective` are its settings with where each comes from, for `status`. It listens on the sockets that
-/// were handed over, and opens those that were not. It is ready for miners a moment later, when [`listen_file`] has been
+/// came with the lead, and opens those that did not. It is ready for miners a moment later, when [`listen_file`] has been
 /// written.
 ///
 /// # Errors
@@ -180,16 +192,11 @@ pub async fn start_on(
     config: &Config,
     data_dir: &Path,
     effective: Vec<Effective>,
-    sockets: Sockets,
+    lead: Lead,
 ) -> Result<RunningPool, StartError> {
-    let mut listeners = vec![("http".to_owned(), config.http.listen)];
-    let stratum = config.stratum.named_listeners().into_iter();
-    let bittensor = config.bittensor.listen;
-    listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
-    let validators = config.validators.listen;
-    listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
-    listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
-    let mut handed_over = sockets.share_out(&listeners)?.into_iter();
+    let Lead { sockets, database } = lead;
+    let (bittensor, validators) = (config.bittensor.listen, config.validators.listen);
+    let mut handed_over = sockets.share_out(&listeners(config))?.into_iter();
     let bound = BoundServer::bind("http", config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
     let of_synapse = bittensor.and_then(|_| handed_over.next()).flatten();
@@ -198,11 +205,14 @@ pub async fn start_on(
     let bound_validators = BoundValidators::bind(config, of_validators)?;
     let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
-    let ground = open_ground(config, data_dir).await?;
+    let others = database.as_ref().and_then(Database::others);
+    let ground = open_ground(config, data_dir, database).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
     let mut settings =
         settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    let front_end = others.as_ref().map_or(config.pool.front_end, Others::front_end);
+    settings.work.front_end = front_end;
     settings.effective = effective;
     settings.notifier = notifications::notifier(config)?;
     settings.miner_notifier = miner_notifications::notifier(config, &ground.pool_key)?;
@@ -217,6 +227,9 @@ pub async fn start_on(
         stop: stop_sender,
     };
     let ports = assembly::start(settings, world, &Placement::Arbiter(managers.handle())).await?;
+    if let Some(others) = &others {
+        others.end_when_superseded(Arc::new(halt::ProcessHalt));
+    }
     let admin = AdminHandler::new(AdminHandlerParts {
         admins: config.admin.hotkeys.iter().copied().collect(),
         deliver: ports.deliver.clone(),
@@ -246,9 +259,9 @@ pub async fn start_on(
             watches: watches::start(&ground, &ports),
             notifications: ports.notifications.clone(),
         },
-        store: Arc::clone(&ground.store),
+        store: Arc::clone(&ground.shown),
         clock: Arc::clone(&ground.clock),
-        proxies: config.http.proxies.clone(),
+        proxies: http_server::proxies(config),
         privacy: config.privacy.rule(),
         sessions: ground.pool_key.session_key(),
         admin_token: dwarves_http::AdminToken::new(ground.admin_token.text()),
@@ -274,11 +287,12 @@ pub async fn start_on(
             .evaluator
             .as_ref()
             .map(|evaluator| evaluator::deps(config, evaluator)),
+        fronts: others.map(|others| others.seen),
         stopping: stopped,
     };
     let hashing = Hashing::start(config)?;
     stratum::allow_files(config);
-    let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing);
+    let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing, front_end);
     let parts = handler_parts(config, &ground, &ports, hashing);
     let deps = Arc::new(deps);
     let bittensor = bound_synapse.address();

@@ -51,6 +51,38 @@ impl Manager {
     }
 }
 
+/// What the service manager hears of a front that stands by: that it is started, how it is, and that it is alive.
+pub(super) struct StandingBy {
+    manager: Manager,
+    has_watchdog: bool,
+    shown: String,
+}
+
+impl StandingBy {
+    /// Says that it is started.
+    pub(super) fn begin() -> Self {
+        let mut manager = Manager::default();
+        manager.tell(&[NotifyState::Ready]);
+        Self {
+            manager,
+            has_watchdog: sd_notify::watchdog_enabled().is_some(),
+            shown: String::new(),
+        }
+    }
+
+    /// Says how it is. To be called at least once a second.
+    pub(super) fn tell(&mut self, status: &str) {
+        let mut news = Vec::new();
+        news.extend(self.has_watchdog.then_some(NotifyState::Watchdog));
+        let status: String = status.chars().take(STATUS_MAX).collect();
+        news.extend((status != self.shown).then_some(NotifyState::Status(&status)));
+        if !news.is_empty() {
+            self.manager.tell(&news);
+        }
+        self.shown = status;
+    }
+}
+
 /// Says that the pool listens, and from then on how it is, and to a watchdog that it is alive: that the managers
 /// answer, and with listeners for Stratum the first of their threads. `where_it_listens` is for people.
 pub(super) fn attend(pool: Port<ReadPool>, has_stratum: bool, where_it_listens: String) {

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Sockets that may be handed over.
 const SOCKETS_MAX: usize = 64;
@@ -47,6 +47,16 @@ pub enum SocketsError {
         /// The listeners with their addresses.
         known: String,
     },
+    /// The address is taken or not this machine's.
+    #[error("cannot listen on {listen} ({setting}); does another pool run there?")]
+    Taken {
+        /// The setting that names it.
+        setting: String,
+        /// The address that was configured.
+        listen: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// Two are for one listener.
     #[error("two sockets were handed over for {setting}, on {first} and {second}; it has one")]
     Twice {
@@ -59,11 +69,13 @@ pub enum SocketsError {
     },
 }
 
-/// One socket that was handed over.
+/// One socket that was handed over, or opened for all who listen on it one after the other.
 struct HandedOver {
     name: String,
     address: SocketAddr,
     listener: TcpListener,
+    /// Opened by this process.
+    is_own: bool,
 }
 
 /// The sockets that were handed over to this process.
@@ -93,10 +105,49 @@ impl Sockets {
                     name: name.clone(),
                     address,
                     listener,
+                    is_own: false,
                 })
                 .map_err(|source| SocketsError::NotListening { number, name, source })
         });
         sockets.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// All of these listeners: what was not handed over is opened now.
+    ///
+    /// # Errors
+    /// If a socket is for none of them, or two are for one, or one cannot be opened.
+    pub(super) fn open_all(self, listeners: &[(String, SocketAddr)]) -> Result<Self, SocketsError> {
+        let given = self.share_out(listeners)?.into_iter();
+        let opened = given.zip(listeners).map(|(given, (setting, listen))| {
+            let listener = given.map_or_else(|| open(*listen), Ok);
+            let opened = listener.and_then(|listener| {
+                let address = listener.local_addr()?;
+                Ok(HandedOver {
+                    name: setting.clone(),
+                    address,
+                    listener,
+                    is_own: true,
+                })
+            });
+            opened.map_err(|source| SocketsError::Taken {
+                setting: format!("{setting}.listen"),
+                listen: *listen,
+                source,
+            })
+        });
+        opened.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The settings, each with where it really listens and the same socket once more.
+    ///
+    /// # Errors
+    /// If the operating system has no more of them.
+    pub(super) fn again(&self) -> io::Result<Vec<(String, SocketAddr, TcpListener)>> {
+        let again = self.0.iter().map(|socket| {
+            let listener = socket.listener.try_clone()?;
+            Ok((socket.name.clone(), socket.address, listener))
+        });
+        again.collect()
     }
 
     /// For each of these listeners (setting, and where it is configured to listen) the socket that was handed over for
@@ -127,7 +178,9 @@ impl Sockets {
             }
             let (setting, listen) = &listeners[at];
             let address = socket.address;
-            if is_there(*listen, address) {
+            if socket.is_own {
+                log::debug!("{setting}: on {address}");
+            } else if is_there(*listen, address) {
                 log::info!("{setting}: the socket on {address} was handed over");
             } else {
                 log::warn!(
@@ -138,6 +191,17 @@ impl Sockets {
         }
         Ok(given.into_iter().map(|one| one.map(|one| one.listener)).collect())
     }
+}
+
+/// A socket of one's own.
+pub(super) fn open(listen: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for connections of the earlier life to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&listen.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// How many sockets this variable speaks of, if they are there at all.
@@ -190,7 +254,7 @@ fn listener_of(name: &str, address: SocketAddr, listeners: &[(String, SocketAddr
     })
 }
 
-/// Whether what listens at `address` is what `listen` asks for. `ListenStream=3333` listens at [::], for IPv4 too.
+/// Whether what listens at `address` is what `listen` asks for. `ListenStream=3333` listens at `[::]`, for IPv4 too.
 fn is_there(listen: SocketAddr, address: SocketAddr) -> bool {
     let everywhere = listen.ip().is_unspecified() && address.ip().is_unspecified();
     listen == address || (everywhere && listen.port() == address.port())
@@ -239,6 +303,7 @@ mod tests {
             name: name.to_owned(),
             address: listener.local_addr().expect("it is bound"),
             listener,
+            is_own: false,
         }
     }
 
@@ -256,6 +321,28 @@ mod tests {
         );
         let twice = Sockets(vec![socket("http"), socket("http")]).share_out(&listeners());
         assert!(matches!(twice, Err(SocketsError::Twice { setting, .. }) if setting == "http"));
+    }
+
+    #[test]
+    fn what_was_not_handed_over_is_opened_and_is_found_again() {
+        let wanted =
+            ["http", "stratum"].map(|name| (name.to_owned(), "127.0.0.1:0".parse().expect("an address")));
+        let handed_over = socket("http");
+        let address = handed_over.address;
+        let all = Sockets(vec![handed_over]).open_all(&wanted).unwrap();
+        let again = all.again().unwrap();
+        assert_eq!((again[0].0.as_str(), again[0].1), ("http", address));
+        assert_eq!(again[1].0, "stratum");
+        assert_eq!(again[1].1, again[1].2.local_addr().unwrap());
+        let given = all.share_out(&wanted).unwrap();
+        assert!(given.iter().all(Option::is_some));
+        let taken = [("http".to_owned(), address)];
+        let refused = Sockets::default()
+            .open_all(&taken)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("(http.listen)"), "{refused}");
     }
 
     #[test]

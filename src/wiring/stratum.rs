@@ -12,6 +12,7 @@ use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::time::Span;
+use dwarves_domain::work::FrontEnd;
 use tokio::sync::watch;
 
 use super::Ground;
@@ -47,6 +48,7 @@ impl BoundStratum {
         ground: &Ground,
         ports: &PoolPorts,
         hashing: &Hashing,
+        front_end: FrontEnd,
     ) -> RunningStratum {
         let mut running = RunningStratum {
             gate: None,
@@ -78,7 +80,7 @@ impl BoundStratum {
         for _ in 0..stratum.io_threads(cores) {
             running.threads.push(Arbiter::new());
         }
-        let seats = ConnectionLimiter::new(caps, config.pool.front_end, ports.life);
+        let seats = ConnectionLimiter::new(caps, front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
         let (kept_out_sender, kept_out) = watch::channel(Arc::default());
         let gate = StratumAcceptor::start_in_arbiter(&running.threads[0].handle(), move |_| {

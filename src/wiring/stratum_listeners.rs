@@ -11,7 +11,6 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::vardiff;
 use dwarves_stratum::conversation::{Rules, rejects};
 use dwarves_stratum::settings::Listener;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -19,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::StartError;
-use super::sockets::BACKLOG;
+use super::sockets::open;
 use crate::config::{Config, StratumListenerConfig};
 
 /// Bound listeners that do not answer yet.
@@ -109,7 +108,7 @@ fn prepare(
         start,
         vardiff,
         tls: tls(setting, &listener)?,
-        proxies: listener.proxies,
+        proxies: [listener.proxies, config.front.peers.clone()].concat(),
     })
 }
 
@@ -128,16 +127,6 @@ fn bind(
         listen,
         source,
     })
-}
-
-fn open(listen: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for connections of the earlier life to be forgotten.
-    socket.set_reuse_address(true)?;
-    socket.bind(&listen.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(TcpListener::from(socket))
 }
 
 impl BoundListener {

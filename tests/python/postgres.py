@@ -47,14 +47,20 @@ class Postgres:
         return done
 
     def __enter__(self):
-        self.run("initdb", "-D", str(self.data), "-U", "dwarves", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        self._make()
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(f"unix_socket_directories = '{self.directory}'\nlisten_addresses = '127.0.0.1'\n")
             # Shared memory in files of its own: what is killed leaves nothing elsewhere.
             conf.write(f"port = {self.port}\nshared_buffers = 64MB\ndynamic_shared_memory_type = mmap\n{self.settings}\n")
         self.start()
-        self.sql("CREATE DATABASE ledger", database="postgres")
+        self._fill()
         return self
+
+    def _make(self):
+        self.run("initdb", "-D", str(self.data), "-U", "dwarves", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    def _fill(self):
+        self.sql("CREATE DATABASE ledger", database="postgres")
 
     def __exit__(self, kind, *_):
         if kind is not None:
@@ -120,3 +126,18 @@ class Postgres:
     def of_pool(self, **more):
         """Settings of a pool that keeps its ledger here."""
         return {"store__kind": "postgres", "store__url": self.url(), **more}
+
+
+class Standby(Postgres):
+    """A running standby of another server, which it follows by streaming."""
+
+    def __init__(self, primary, settings=""):
+        super().__init__(settings)
+        self.primary = primary
+
+    def _make(self):
+        where = ["-h", str(self.primary.directory), "-p", str(self.primary.port), "-U", "dwarves"]
+        self.run("pg_basebackup", *where, "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+
+    def _fill(self):
+        """It has what its primary has."""

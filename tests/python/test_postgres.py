@@ -14,7 +14,7 @@ import time
 import pytest
 from crash_miners import Client, Lost, address_of
 from harness import PAYING, Pool, binary, environment, eventually, free_port, problem
-from postgres import Postgres
+from postgres import Postgres, Standby
 from test_full_disk import fill, mine_until_refused
 from test_pool import rows, wait_for_round_with
 
@@ -214,11 +214,12 @@ def test_check_says_what_is_wrong_with_a_database(server, database, tmp_path):
         ledger = [finding["detail"] for finding in told if finding["what"] == "ledger"]
         assert any("PostgreSQL" in detail and database in detail for detail in ledger), ledger
         assert any("a pool is running on it" in detail for detail in ledger), ledger
+        assert any("front 1, " in detail and " leads" in detail for detail in ledger), ledger
         # A second one with the same key.
         (tmp_path / "second").mkdir()
         shutil.copy(tmp_path / "data" / "pool.key", tmp_path / "second" / "pool.key")
         second = command("serve", "--data-dir", str(tmp_path / "second"), **of)
-        assert second.returncode != 0 and "in use by another running pool" in second.stderr, second.stderr
+        assert second.returncode != 0 and "another front that is called" in second.stderr, second.stderr
         pool.stop()
     done = command("check", "--json", "--data-dir", data, **of)
     told = json.loads(done.stdout)["findings"]
@@ -271,6 +272,75 @@ def test_a_password_is_never_shown(server, database, tmp_path):
     finally:
         hba.write_text(before)
         server.sql("SELECT pg_reload_conf()", database="postgres")
+
+
+def figures(pool):
+    lines = (line for line in pool.get("/metrics").body.decode().splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def admin_state(pool):
+    answer = pool.get("/v1/admin/state", {"Authorization": f"Bearer {pool.admin_token()}"})
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def test_pages_are_read_from_a_standby_within_its_bound(tmp_path):
+    with Postgres() as server, Standby(server) as standby:
+        data = str(tmp_path / "data")
+        of = {**server.of_pool(), "store__read_url": standby.url(), "store__read_lag_max_secs": 2}
+        with Pool(data_dir=data, **of) as pool:
+            read_there = 'dwarves_store_page_reads_total{side="standby"}'
+
+            def answers():
+                before = figures(pool)[read_there]
+                pool.get("/v1/pool/history?resolution=minute")
+                return figures(pool)[read_there] > before
+
+            eventually("pages are read from the standby", answers)
+            assert 0 <= figures(pool)["dwarves_store_standby_lag_seconds"] < 2
+            state = admin_state(pool)["standby"]
+            assert state["answers"] and state["why"] is None and "database ledger on" in state["place"], state
+            miner = pool.miner("//PgShown")
+            miner.accepted()
+            # Whoever is told of an order sees it, wherever it is read.
+            for number in range(5):
+                pool.must_control("pool_manager", "pause" if number % 2 == 0 else "resume")
+                newest = pool.audit("?limit=1")["audit"][0]
+                assert newest["message"] == ("pause" if number % 2 == 0 else "resume"), newest
+            pool.must_control("pool_manager", "resume")
+            done = command("check", "--json", "--data-dir", data, **{**of, "http__listen": "127.0.0.1:0"})
+            told = [f["detail"] for f in json.loads(done.stdout)["findings"] if f["what"] == "ledger"]
+            assert any("pages are read from its standby" in detail for detail in told), told
+            shown = command("status", "--once", "--data-dir", data).stdout
+            assert "pages      read from the standby (database ledger on" in shown, shown
+            standby.sql("SELECT pg_wal_replay_pause()")
+            eventually("it is late", lambda: figures(pool)["dwarves_store_standby_answers"] == 0)
+            assert figures(pool)["dwarves_store_standby_lag_seconds"] > 2
+            before = pool.pool()["shares"]["accepted"]
+            miner.accepted()
+            history = pool.get("/v1/pool/history?resolution=minute").json
+            assert sum(point["accepted"] for point in history["points"]) == before + 1, history
+            assert "more than store.read_lag_max_secs = 2" in admin_state(pool)["standby"]["why"]
+            shown = command("status", "--once", "--data-dir", data).stdout
+            assert "pages      read from the primary: the standby (database ledger on" in shown, shown
+            standby.sql("SELECT pg_wal_replay_resume()")
+            eventually("it is asked again", answers)
+            standby.kill()
+            assert pool.get("/v1/pool/history?resolution=minute").status == 200
+            eventually("it is gone", lambda: figures(pool)["dwarves_store_standby_answers"] == 0)
+            miner.accepted()
+            # A pool starts without it.
+            pool.restart()
+            assert pool.get("/v1/rounds").status == 200
+            assert "does not answer" in admin_state(pool)["standby"]["why"]
+            done = command("check", "--json", "--data-dir", data, **{**of, "http__listen": "127.0.0.1:0"})
+            wrong = [f for f in json.loads(done.stdout)["findings"] if not f["ok"] and f["what"] == "ledger"]
+            assert any("does not answer" in finding["detail"] for finding in wrong), wrong
+            # Said once when it begins, and once when it is over.
+            log = pool.log()
+            assert log.count(" s behind, more than") == 1, log
+            assert log.count("pages are read from the standby") == 2, log
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 //! What an operator sees of the pool, in one document.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::chain::NodeState;
@@ -209,6 +211,44 @@ pub struct StatementsState {
     pub hindrance: Option<String>,
 }
 
+/// One of the processes that share the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct FrontState {
+    /// Its number.
+    pub number: u32,
+    /// What its operator calls it (`front.name`).
+    pub name: String,
+    /// Whether it leads: the others pass on to it whoever comes to them.
+    pub leads: bool,
+    /// Whether it said in the last 3 s that it lives.
+    pub lives: bool,
+    /// How long it has said nothing, in milliseconds.
+    pub silent_ms: u64,
+    /// Since when it runs.
+    pub since: Instant,
+    /// The version of the pool that it runs.
+    pub version: String,
+    /// Where the others reach its listeners, by their settings.
+    pub listeners: BTreeMap<String, String>,
+}
+
+/// How the standby is that pages are read from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StandbyState {
+    /// Where it is: its database and host.
+    pub place: String,
+    /// Whether it answers pages; otherwise the primary does.
+    pub answers: bool,
+    /// By how many seconds it is behind; null while that is not known.
+    pub lag_secs: Option<f64>,
+    /// By how many it may be: `store.read_lag_max_secs`.
+    pub lag_max_secs: u64,
+    /// Why it does not answer; null while it does.
+    pub why: Option<String>,
+}
+
 /// The pool, as its operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -223,6 +263,8 @@ pub struct AdminState {
     pub actors: Vec<ActorState>,
     /// How the ledger writes.
     pub commit: CommitState,
+    /// The standby that pages are read from; null if there is none.
+    pub standby: Option<StandbyState>,
     /// The books.
     pub books: BooksState,
     /// The chain's nodes, the preferred one first.
@@ -237,4 +279,7 @@ pub struct AdminState {
     pub bans: Vec<BanState>,
     /// The last backup.
     pub backup: BackupState,
+    /// The fronts that share the ledger, by number; empty if it is a file.
+    #[serde(default)]
+    pub fronts: Vec<FrontState>,
 }

@@ -35,6 +35,7 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::clock::SharedClock;
+use dwarves_ports::fronts::Fronts;
 use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
@@ -176,7 +177,9 @@ impl Default for HttpLimits {
 pub struct HttpDeps {
     /// The ports of the actors that routes ask.
     pub ports: PoolPorts,
-    /// The store; the routes only read it.
+    /// The store; the routes only read it, to show it: it may answer a little late ([`Store::standby`]).
+    ///
+    /// [`Store::standby`]: dwarves_ports::store::Store::standby
     pub store: SharedStore,
     /// Where routes read the time.
     pub clock: SharedClock,
@@ -214,6 +217,8 @@ pub struct HttpDeps {
     pub unit: (String, u8),
     /// How work is evaluated, if it is.
     pub evaluation: Option<EvaluationDeps>,
+    /// The fronts that share the ledger, as they are seen; `None` if it is a file.
+    pub fronts: Option<watch::Receiver<Fronts>>,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
 }

@@ -24,6 +24,7 @@
 //! | [`query`] | query parameters, known by name |
 //! | [`events`] | what happens, told as it happens |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
+//! | [`fronts`] | the fronts that share the ledger, as operators see them |
 //! | [`answers`] | what actors reply, as the API shows it; the JSON itself is `dwarves_api_types` |
 //! | `listening` | what a worker hears, and asks, for its event streams |
 //! | [`problem`] | refusals and their codes |
@@ -47,6 +48,7 @@ pub mod csv;
 mod date_header;
 pub mod deps;
 pub mod events;
+pub mod fronts;
 mod headers;
 pub mod json_rpc;
 pub mod known_rates;

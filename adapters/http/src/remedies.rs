@@ -67,7 +67,7 @@ const fn remedy(name: &'static str, before: &'static str, remedy: &'static str, 
 }
 
 /// Hindrances that have one name each.
-const SINGLE: [Remedy; 11] = [
+const SINGLE: [Remedy; 12] = [
     remedy(
         "easy_blocks",
         "easy_blocks: ",
@@ -124,6 +124,15 @@ const SINGLE: [Remedy; 11] = [
         "statements_wait: ",
         "mend what its words name, the disk or the ledger; statements are made up for by themselves",
         STATEMENTS,
+    ),
+    remedy(
+        "front_silent",
+        "front_silent: ",
+        "look at its machine and its log; start it again, or forget it: after a week it is not named any more",
+        section(
+            "A front is silent",
+            "a-front-is-silent-front_silent-in-readyz-dwarves_fronts_silent--0",
+        ),
     ),
     remedy(
         "ledger",

@@ -2,7 +2,7 @@
 //!
 //! The header is read byte-exactly, because what follows it is the miner's (or its TLS).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ppp::v2::Command;
 use ppp::{HeaderResult, PartialResult, v1, v2};
@@ -86,6 +86,31 @@ impl HeaderReader {
             HeaderResult::V2(Ok(header)) => Ok(Some(said_by_v2(&header))),
             HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => Err(NotAHeader),
         }
+    }
+}
+
+/// A header of version 2: `client` is who the connection is from, and `reached` is where it came to.
+pub fn header(client: SocketAddr, reached: SocketAddr) -> Vec<u8> {
+    let mut header = v2::PROTOCOL_PREFIX.to_vec();
+    // Version 2, a connection that is passed on; then the family over TCP, the length, both addresses and both ports.
+    header.push(0x21);
+    let (family, addresses) = match (client.ip().to_canonical(), reached.ip().to_canonical()) {
+        (IpAddr::V4(client), IpAddr::V4(reached)) => (0x11, [client.octets(), reached.octets()].concat()),
+        (client, reached) => (0x21, [in_six(client).octets(), in_six(reached).octets()].concat()),
+    };
+    header.push(family);
+    // 12 or 36 bytes.
+    header.extend_from_slice(&[0, addresses.len() as u8 + 4]);
+    header.extend_from_slice(&addresses);
+    header.extend_from_slice(&client.port().to_be_bytes());
+    header.extend_from_slice(&reached.port().to_be_bytes());
+    header
+}
+
+fn in_six(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 
@@ -174,6 +199,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_header_of_ours_is_read_as_it_was_meant(
+            client in any::<(IpAddr, u16)>(), reached in any::<(IpAddr, u16)>(), data in any::<[u8; 9]>(),
+        ) {
+            let (client, reached) = (SocketAddr::from(client), SocketAddr::from(reached));
+            let bytes = [header(client, reached), data.to_vec()].concat();
+            let (said, rest) = read(&bytes).unwrap();
+            let Some(Said::Client(told)) = said else { panic!("{said:?}") };
+            prop_assert_eq!((told.ip().to_canonical(), told.port()), (client.ip().to_canonical(), client.port()));
+            prop_assert_eq!(rest, data);
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), v2 in any::<bool>()) {
             let head: &[u8] = if v2 { b"\r\n\r\n\0\r\nQUIT\n" } else { b"PROXY " };

@@ -1,10 +1,11 @@
 //! One connection, used by one thread: it asks and waits, and hears what the server says beside its answers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
@@ -68,6 +69,8 @@ pub(crate) struct Db {
     statements: RefCell<HashMap<String, Statement>>,
     /// Turns true when nobody waits for answers any more.
     closing: Option<watch::Receiver<bool>>,
+    /// How long each answer may take; none: as long as the connection lasts.
+    patience: Cell<Option<Duration>>,
     runtime: Runtime,
 }
 
@@ -88,6 +91,7 @@ impl Db {
             line: RefCell::new(line),
             statements: RefCell::default(),
             closing: None,
+            patience: Cell::new(None),
             runtime,
         })
     }
@@ -96,6 +100,15 @@ impl Db {
     pub(crate) fn until(mut self, closing: watch::Receiver<bool>) -> Self {
         self.closing = Some(closing);
         self
+    }
+
+    /// Asks with little patience: an answer that takes longer than that is none. It may still come, so a connection of
+    /// which it was not waited for is not to be used any more.
+    pub(crate) fn within<T>(&self, patience: Duration, ask: impl FnOnce(&Self) -> T) -> T {
+        self.patience.set(Some(patience));
+        let asked = ask(self);
+        self.patience.set(None);
+        asked
     }
 
     /// Whether nothing can be asked any more.
@@ -128,6 +141,14 @@ impl Db {
             }
         };
         let mut given_up = pin!(given_up);
+        let patience = self.patience.get();
+        let too_long = async {
+            match patience {
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut too_long = pin!(too_long);
         self.runtime.block_on(poll_fn(|cx| {
             loop {
                 if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -144,6 +165,9 @@ impl Db {
                 }
                 if given_up.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Err(unavailable("the store is closing").into()));
+                }
+                if too_long.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(unavailable("there is no answer for too long").into()));
                 }
                 return Poll::Pending;
             }
@@ -253,7 +277,7 @@ impl Drop for Db {
             true => Poll::Ready(()),
             false => Poll::Pending,
         });
-        let farewell = async { tokio::time::timeout(std::time::Duration::from_millis(500), farewell).await };
+        let farewell = async { tokio::time::timeout(Duration::from_millis(500), farewell).await };
         // Who does not hear it sees the socket close.
         let _late = self.runtime.block_on(farewell);
     }

@@ -3,7 +3,7 @@
 //!
 //! One thread writes: each commit is one transaction that the server has flushed to disk, and its synchronous standbys
 //! have confirmed, before it is answered. Some threads read. Each has a connection of its own, asks, and waits. All queues
-//! are bounded; when one is full the answer is "unavailable" at once.
+//! are bounded; when one is full the answer is "unavailable" at once. Pages may be read from a standby (`standby`).
 //!
 //! Tables are plain: a row a share, a row a credit, a column a thing (`migrations/`). What is added up, the database adds
 //! up.
@@ -15,7 +15,9 @@
 //! | `client` | one connection, used by one thread |
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `store` | which question and which write goes where |
-//! | `threads` | the threads that write and read |
+//! | `questions` | every question, and whether a standby may answer it to a page |
+//! | `threads`, `readers` | the threads that write and read |
+//! | `standby` | reads on a standby: how far it is behind, when it is not asked |
 //! | `writer` | the writing thread and its transactions; what becomes of a commit whose answer was lost |
 //! | `fronts` | several processes on one ledger: who is there, who leads, who may take the lead |
 //! | `chores` | what the writing thread does between commits |
@@ -31,7 +33,10 @@
 //! | `error` | what the server's errors mean to the pool |
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use dwarves_ports::fronts::FrontRow;
+use dwarves_ports::store::StoreFuture;
 use dwarves_ports::store::codec::Cells as _;
 
 mod append_state;
@@ -47,9 +52,12 @@ mod history;
 mod life_start;
 mod options;
 mod partitions;
+mod questions;
 mod read;
+mod readers;
 mod schema;
 mod server;
+mod standby;
 mod store;
 mod threads;
 mod tls;
@@ -62,17 +70,63 @@ pub use error::OpenError;
 pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;
 pub use server::Server;
+pub use standby::{CheckedStandby, WhyNot};
 
-use threads::{Threads, Writes};
+use client::Db;
+use error::Outcome;
+use questions::Question;
+use threads::{For, Threads, Writes};
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
+    opened: Arc<Opened>,
+    who: For,
+}
+
+/// What those who decide and those who show have together.
+struct Opened {
     // Dropped first: it writes as the front.
     threads: Threads,
     front: Option<Front>,
 }
 
 impl PostgresStore {
+    fn of(threads: Threads, front: Option<Front>) -> Self {
+        Self {
+            opened: Arc::new(Opened { threads, front }),
+            who: For::Deciding,
+        }
+    }
+
+    /// The same store for those who show what it says: a standby may answer them, if the options name one. Nobody may
+    /// decide by these answers.
+    #[must_use]
+    pub fn to_show(&self) -> Self {
+        Self {
+            opened: Arc::clone(&self.opened),
+            who: For::Showing,
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        question: Question,
+        read: impl Fn(&Db) -> Outcome<T> + Send + 'static,
+    ) -> StoreFuture<T> {
+        self.opened.threads.read(question, self.who, |_| false, read)
+    }
+
+    /// As [`Self::ask`], of something that may not be there.
+    fn find<T: Send + 'static>(
+        &self,
+        question: Question,
+        read: impl Fn(&Db) -> Outcome<Option<T>> + Send + 'static,
+    ) -> StoreFuture<Option<T>> {
+        self.opened
+            .threads
+            .read(question, self.who, Option::is_none, read)
+    }
+
     /// Takes the ledger for somebody who is alone: a test, a tool. Makes its tables if they are not there, and brings its schema up to date.
     ///
     /// # Errors
@@ -81,7 +135,7 @@ impl PostgresStore {
     /// no sessions.
     pub fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
         let threads = apart(|| Threads::start(options, Writes::Yes(None)))?;
-        Ok(Self { threads, front: None })
+        Ok(Self::of(threads, None))
     }
 
     /// Takes the lead for a front, which is one from then on for as long as the store is there.
@@ -90,17 +144,14 @@ impl PostgresStore {
     /// As [`Self::open`]; [`OpenError::InUse`] if another front was quicker. The front is given back with it.
     pub fn lead(options: &PostgresOptions, front: Front) -> Result<Self, Box<(Front, OpenError)>> {
         match apart(|| Threads::start(options, Writes::Yes(Some(&front)))) {
-            Ok(threads) => Ok(Self {
-                threads,
-                front: Some(front),
-            }),
+            Ok(threads) => Ok(Self::of(threads, Some(front))),
             Err(error) => Err(Box::new((front, error))),
         }
     }
 
     /// This front, if it is one.
     pub fn front(&self) -> Option<&Front> {
-        self.front.as_ref()
+        self.opened.front.as_ref()
     }
 
     /// Opens the ledger beside whoever has it: it answers questions, and writes nothing.
@@ -112,10 +163,11 @@ impl PostgresStore {
             let db = server::connect(options)?;
             match schema::look(&db)? {
                 schema::Found::Nothing => Err(OpenError::Empty),
-                schema::Found::Version(_) => Threads::start(options, Writes::No),
+                // Whoever only looks asks the primary.
+                schema::Found::Version(_) => Threads::start(&options.without_standby(), Writes::No),
             }
         })?;
-        Ok(Self { threads, front: None })
+        Ok(Self::of(threads, None))
     }
 
     /// What there is to say of the server, and of whether a pool could start on it. Nothing is changed.
@@ -124,6 +176,15 @@ impl PostgresStore {
     /// Why a pool could not start, but for another one that has the ledger.
     pub fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
         apart(|| check(options))
+    }
+
+    /// Whether the standby of these options may answer pages, if they name one, and how far it is behind. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why no page may be read from it.
+    pub fn check_standby(options: &PostgresOptions) -> Result<Option<CheckedStandby>, WhyNot> {
+        let check = |standby| apart(|| standby::check(options, standby)).map(Some);
+        options.standby.as_deref().map_or(Ok(None), check)
     }
 
     /// Whether a pool was ever started on it. Nothing is changed.
@@ -153,6 +214,20 @@ impl PostgresStore {
                 "looking at who has the ledger",
                 server::holder,
             )
+        })
+    }
+
+    /// The fronts that share the ledger, by number; none if no front was ever started on it.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn fronts(options: &PostgresOptions) -> Result<Vec<FrontRow>, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? < schema::Found::Version(schema::WITH_FRONTS) {
+                true => Ok(Vec::new()),
+                false => threads::ask(&db, "looking at the fronts", fronts::all),
+            }
         })
     }
 

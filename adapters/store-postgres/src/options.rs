@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use dwarves_domain::time::Span;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -16,12 +17,25 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Shares of one partition: some hundred megabytes.
 const SHARES_PER_PARTITION: u64 = 4_000_000;
 
+/// The same for a standby, of which nobody need wait long: the primary answers as well.
+const STANDBY_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const STANDBY_SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// Where a standby is that pages may be read from.
+#[derive(Clone)]
+pub(crate) struct StandbyOptions {
+    pub(crate) options: PostgresOptions,
+    /// By how much it may be behind.
+    pub(crate) lag_max: Span,
+}
+
 /// Where the ledger is.
 #[derive(Clone)]
 pub struct PostgresOptions {
     pub(crate) config: Config,
     pub(crate) tls: Tls,
     pub(crate) shares_per_partition: u64,
+    pub(crate) standby: Option<Box<StandbyOptions>>,
 }
 
 impl PostgresOptions {
@@ -74,7 +88,36 @@ impl PostgresOptions {
             config,
             tls: Tls::new(authorities)?,
             shares_per_partition: SHARES_PER_PARTITION,
+            standby: None,
         })
+    }
+
+    /// The same with a standby that pages are read from, as long as it is not further behind than `lag_max`.
+    #[must_use]
+    pub fn with_standby(mut self, mut standby: Self, lag_max: Span) -> Self {
+        standby
+            .config
+            .connect_timeout(STANDBY_CONNECT_TIMEOUT)
+            .tcp_user_timeout(STANDBY_SILENCE_MAX)
+            .keepalives_idle(Duration::from_secs(1))
+            .keepalives_interval(Duration::from_secs(1));
+        self.standby = Some(Box::new(StandbyOptions {
+            options: standby,
+            lag_max,
+        }));
+        self
+    }
+
+    pub(crate) fn without_standby(&self) -> Self {
+        Self {
+            standby: None,
+            ..self.clone()
+        }
+    }
+
+    /// The standby that pages are read from, as [`Self::place`] says it, if there is one.
+    pub fn standby_place(&self) -> Option<String> {
+        self.standby.as_ref().map(|standby| standby.options.place())
     }
 
     /// The same with partitions of so many shares each: for tests, which cannot wait for millions.

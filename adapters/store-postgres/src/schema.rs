@@ -26,6 +26,15 @@ pub(crate) enum Found {
     Version(u32),
 }
 
+/// Which version the tables have, whoever made them; 0: there are none.
+pub(crate) fn version(db: &Db) -> super::error::Outcome<u32> {
+    if !db.exists("SELECT 1 WHERE to_regclass('dwarves_schema') IS NOT NULL", &[])? {
+        return Ok(0);
+    }
+    let sql = "SELECT COALESCE(MAX(version), 0) AS version FROM dwarves_schema";
+    db.always("dwarves_schema", sql, &[], |cells| cells.u32("version"))
+}
+
 /// Looks at the version, and refuses what is newer or somebody else's.
 pub(crate) fn look(db: &Db) -> Result<Found, OpenError> {
     let looked = |db: &Db| -> super::error::Outcome<Result<Found, OpenError>> {
@@ -48,12 +57,7 @@ pub(crate) fn look(db: &Db) -> Result<Found, OpenError> {
                 ))),
             });
         }
-        let version = db.always(
-            "dwarves_schema",
-            "SELECT COALESCE(MAX(version), 0) AS version FROM dwarves_schema",
-            &[],
-            |cells| cells.u32("version"),
-        )?;
+        let version = version(db)?;
         Ok(match version > NEWEST {
             true => Err(OpenError::NewerSchema {
                 found: version,

@@ -32,7 +32,7 @@ pub(crate) fn connect(options: &PostgresOptions) -> Result<Db, OpenError> {
     Ok(db)
 }
 
-fn setting(db: &Db, name: &str) -> Outcome<String> {
+pub(crate) fn setting(db: &Db, name: &str) -> Outcome<String> {
     let sql = "SELECT current_setting($1, true) AS value";
     let value = db.always("pg_settings", sql, values![name], |cells| {
         cells.optional("value", |cells, column| cells.string(column))

@@ -1,55 +1,36 @@
 //! The threads of a store: one writes and some read, each with a connection of its own, so nobody who asks is held up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written};
+use dwarves_ports::store::{
+    StandbyState, StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::client::Db;
 use super::error::{Fail, OpenError, Outcome, unavailable};
 use super::fronts::Front;
 use super::options::PostgresOptions;
+use super::questions::{Question, Side};
+use super::readers::{Asker, READERS, Readers, asking};
 use super::server;
+use super::standby::{Standby, told};
 use super::writer::{self, Order, Reply, Writer};
 
 /// Commits that may wait for the writer; the ledger has one under way at a time.
 const WRITER_QUEUE_MAX: usize = 16;
-/// Threads that read: a long fold over a window leaves some for quick questions.
-const READERS: usize = 3;
-/// Questions that may wait for one thread; more are refused.
-const QUEUE_MAX: usize = 64;
-
-/// A question: it gets the connection, or why there is none, and whether it may be asked again on another connection.
-type Question = Box<dyn FnMut(Result<&Db, StoreError>, bool) -> Asked + Send>;
-
-/// What became of a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    /// It was answered, and the connection is as it was.
-    Answered,
-    /// It was answered, and the connection is no good any more.
-    Broken,
-    /// The connection was lost under it: it waits for another one.
-    Again,
-}
 
 /// The threads of a store. Dropping them waits until what was asked is written.
 pub(crate) struct Threads {
-    readers: Vec<Reader>,
+    /// Of the standby, which hands on what it cannot answer: it ends before the readers.
+    standby: Option<Standby>,
+    readers: Arc<Readers>,
     orders: Option<SyncSender<Order>>,
     writer: Option<JoinHandle<()>>,
     closing: watch::Sender<bool>,
-}
-
-struct Reader {
-    questions: Option<SyncSender<Question>>,
-    /// Questions that wait or are being answered.
-    pending: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// Whether a store writes, and as which front.
@@ -59,11 +40,13 @@ pub(crate) enum Writes<'a> {
     Yes(Option<&'a Front>),
 }
 
-/// Whether a question is one statement, which is of one moment anyway.
-#[derive(Clone, Copy)]
-pub(crate) enum Of {
-    OneStatement,
-    Several,
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Somebody who decides by the answer.
+    Deciding,
+    /// A page.
+    Showing,
 }
 
 impl Threads {
@@ -75,28 +58,34 @@ impl Threads {
             connections.push(server::connect(options)?.until(closed.clone()));
         }
         let no_thread = |error: std::io::Error| OpenError::Database(format!("no thread for it: {error}"));
-        let mut threads = Self {
-            readers: Vec::new(),
-            orders: None,
-            writer: None,
-            closing,
-        };
+        let (mut orders, mut writing) = (None, None);
         if let Writes::Yes(front) = writes {
             let writer = Writer::open(options, front, &connections[0], closed.clone())?;
             if let Some(front) = front {
                 front.led(writer.epoch());
             }
-            let (orders, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
-            let writer = std::thread::Builder::new()
+            let (give, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
+            let thread = std::thread::Builder::new()
                 .name("store-write".into())
                 .spawn(move || writer::serve(writer, &ordered))
                 .map_err(no_thread)?;
-            threads.orders = Some(orders);
-            threads.writer = Some(writer);
+            (orders, writing) = (Some(give), Some(thread));
         }
-        for connection in connections {
-            let reader = Reader::start(connection, options.clone(), closed.clone());
-            threads.readers.push(reader.map_err(no_thread)?);
+        let answering = connections.into_iter().map(|connection| {
+            let mut asker = Asker::new(connection, options, &closed);
+            move |asking| asker.answer(asking)
+        });
+        let readers = Readers::start("store-read", &closed, answering).map_err(no_thread)?;
+        let mut threads = Self {
+            standby: None,
+            readers: Arc::new(readers),
+            orders,
+            writer: writing,
+            closing,
+        };
+        if options.standby.is_some() {
+            let standby = Standby::start(options, &threads.readers, &closed);
+            threads.standby = standby.map_err(no_thread)?;
         }
         Ok(threads)
     }
@@ -127,40 +116,35 @@ impl Threads {
     }
 
     pub(crate) fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
-        self.order(|reply| Order::Commit(writes, reply))
+        // Whoever is told of it must not be shown how it was before.
+        let told = self.standby.as_ref().filter(|_| writes.iter().any(told::is_told));
+        let told = told.map(Standby::teller);
+        let committed = self.order(|reply| Order::Commit(writes, reply));
+        match told {
+            None => committed,
+            Some(told) => Box::pin(async move {
+                let committed = committed.await;
+                told.note_told();
+                committed
+            }),
+        }
     }
 
-    /// Asks the thread with the least to do.
+    /// Asks the thread with the least to do, of the standby if that may answer.
     pub(crate) fn read<T: Send + 'static>(
         &self,
-        name: &'static str,
-        of: Of,
+        question: Question,
+        who: For,
+        is_nothing: fn(&T) -> bool,
         read: impl Fn(&Db) -> Outcome<T> + Send + 'static,
     ) -> StoreFuture<T> {
-        let (reply, answer) = oneshot::channel();
-        let mut reply = Some(reply);
-        let question: Question = Box::new(move |db, may_repeat| {
-            let (answered, asked) = match db {
-                Ok(db) => {
-                    let (answered, is_well) = in_snapshot(db, of, &read);
-                    match answered {
-                        Err(_) if db.is_gone() && may_repeat => return Asked::Again,
-                        _ if is_well => (answered, Asked::Answered),
-                        _ => (answered, Asked::Broken),
-                    }
-                }
-                Err(error) => (Err(error.into()), Asked::Broken),
-            };
-            if let Some(reply) = reply.take() {
-                let _gone = reply.send(answered.map_err(|fail| fail.into_store_error(name)));
-            }
-            asked
-        });
-        let least_busy = self
-            .readers
-            .iter()
-            .min_by_key(|r| r.pending.load(Ordering::Relaxed));
-        let is_taken = least_busy.is_some_and(|reader| reader.take(question));
+        let (asking, answer) = asking(question, is_nothing, read);
+        let may_lag = who == For::Showing && question.side() == Side::Standby;
+        let asked = match self.standby.as_ref().filter(|_| may_lag) {
+            Some(standby) => standby.take(asking),
+            None => Err(asking),
+        };
+        let is_taken = asked.or_else(|asking| self.readers.take(asking)).is_ok();
         Box::pin(async move {
             if !is_taken {
                 return Err(unavailable("too many reads wait"));
@@ -169,90 +153,10 @@ impl Threads {
             answer.await.unwrap_or_else(closed)
         })
     }
-}
 
-/// Reads in one transaction, so that all that is read is of one moment. Also whether the connection is as it was.
-fn in_snapshot<T>(db: &Db, of: Of, read: &impl Fn(&Db) -> Outcome<T>) -> (Outcome<T>, bool) {
-    if matches!(of, Of::OneStatement) {
-        let answered = read(db);
-        return (answered, !db.is_gone());
-    }
-    let answered = db
-        .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .and_then(|()| read(db));
-    let is_over = db
-        .run(if answered.is_ok() { "COMMIT" } else { "ROLLBACK" })
-        .is_ok();
-    (answered, is_over && !db.is_gone())
-}
-
-impl Reader {
-    fn start(db: Db, options: PostgresOptions, closed: watch::Receiver<bool>) -> std::io::Result<Self> {
-        let (questions, asked) = mpsc::sync_channel::<Question>(QUEUE_MAX);
-        let pending = Arc::new(AtomicUsize::new(0));
-        let thread = std::thread::Builder::new().name("store-read".into()).spawn({
-            let pending = Arc::clone(&pending);
-            move || answer_all(db, &options, &closed, &asked, &pending)
-        })?;
-        Ok(Self {
-            questions: Some(questions),
-            pending,
-            thread: Some(thread),
-        })
-    }
-
-    fn take(&self, question: Question) -> bool {
-        self.pending.fetch_add(1, Ordering::Relaxed);
-        let sent = self
-            .questions
-            .as_ref()
-            .map(|questions| questions.try_send(question));
-        let is_taken = matches!(sent, Some(Ok(())));
-        if !is_taken {
-            self.pending.fetch_sub(1, Ordering::Relaxed);
-        }
-        is_taken
-    }
-}
-
-fn answer_all(
-    db: Db,
-    options: &PostgresOptions,
-    closed: &watch::Receiver<bool>,
-    questions: &Receiver<Question>,
-    pending: &AtomicUsize,
-) {
-    let mut db = Some(db);
-    while let Ok(mut question) = questions.recv() {
-        // Dropping a question unanswered tells the asker that the store is closing.
-        if !*closed.borrow() && answer(&mut db, options, closed, &mut question, true) == Asked::Again {
-            answer(&mut db, options, closed, &mut question, false);
-        }
-        pending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Asks on the connection, or on a new one if it is gone.
-fn answer(
-    db: &mut Option<Db>,
-    options: &PostgresOptions,
-    closed: &watch::Receiver<bool>,
-    question: &mut Question,
-    may_repeat: bool,
-) -> Asked {
-    let connected = match db.take().filter(|db| !db.is_gone()) {
-        Some(connected) => Ok(connected),
-        None => server::connect(options).map(|connected| connected.until(closed.clone())),
-    };
-    match connected {
-        Ok(connected) => {
-            let asked = question(Ok(&connected), may_repeat);
-            if asked == Asked::Answered {
-                *db = Some(connected);
-            }
-            asked
-        }
-        Err(error) => question(Err(unavailable(error.to_string())), may_repeat),
+    /// How the standby is, if there is one.
+    pub(crate) fn standby(&self) -> Option<StandbyState> {
+        self.standby.as_ref().map(Standby::state)
     }
 }
 
@@ -260,15 +164,10 @@ impl Drop for Threads {
     /// Ends what is being read, and waits for the threads.
     fn drop(&mut self) {
         self.closing.send_replace(true);
+        self.standby = None;
         self.orders = None;
-        for reader in &mut self.readers {
-            reader.questions = None;
-        }
-        let readers = self.readers.iter_mut().filter_map(|reader| reader.thread.take());
-        for thread in readers.chain(self.writer.take()) {
-            if thread.join().is_err() {
-                log::error!("a thread of the store panicked");
-            }
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            log::error!("a thread of the store panicked");
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
+//! | [`standby`] | a standby that pages are read from |
 //! | [`codec`] | rows of tables as these types, for stores that are made of tables |
 //! | [`copying`] | a whole ledger on its way from one store to another |
 //! | [`error`] | what went wrong and what must happen |
@@ -47,6 +48,7 @@ pub mod history;
 pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
+pub mod standby;
 pub mod statements;
 pub mod submissions;
 pub mod watches;
@@ -61,6 +63,7 @@ pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow, Wor
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow, ToMiner};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use standby::StandbyState;
 pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
 pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
 pub use watches::WatchRow;
@@ -177,7 +180,8 @@ pub trait Store: Send + Sync + 'static {
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
 
     /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
-    /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
+    /// It is up to date with the last commit; what is asked for a page may be of a standby ([`Store::standby`]), and then
+    /// ends as much earlier as that one is behind. A share counts in the step in which it came, however the clock was set.
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
 
     /// What each of a miner's workers mined in the steps of each length that begin at or after a moment, in the order of
@@ -282,4 +286,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;
+
+    /// How the standby is that pages are read from; `None` if there is none.
+    fn standby(&self) -> Option<StandbyState> {
+        None
+    }
 }

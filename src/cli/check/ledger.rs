@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::pool_manager::settings;
+use dwarves_ports::fronts::FrontRow;
 use dwarves_ports::store::{SharedStore, Store};
 use dwarves_store_postgres::{OpenError as DatabaseError, PostgresOptions, PostgresStore};
 use dwarves_store_sqlite::{OpenError, SqliteOptions, SqliteStore};
@@ -148,10 +149,45 @@ async fn of_database<W: Write>(
     for warning in &server.warnings {
         findings.bad("ledger", warning, "see the message and docs/scale.md")?;
     }
+    match PostgresStore::check_standby(options) {
+        Ok(None) => {}
+        Ok(Some(standby)) => {
+            let detail = format!(
+                "pages are read from its standby, the {}, PostgreSQL {}, {:.1} s behind",
+                standby.place,
+                standby.version,
+                standby.lag.millis() as f64 / 1_000.0
+            );
+            findings.good("ledger", detail)?;
+        }
+        Err(why) => {
+            let place = options.standby_place().unwrap_or_default();
+            let remedy = "pages are read from store.url until then; docs/scale.md says how to have a standby";
+            findings.bad("ledger", format!("the standby, the {place}, {why}"), remedy)?;
+        }
+    }
     let holder = PostgresStore::holder(options)?;
     if let Some(holder) = &holder {
         let detail = format!("a pool is running on it ({holder})");
         findings.good("ledger", detail)?;
+    }
+    // A schema that is newer is told of below.
+    for front in PostgresStore::fronts(options).unwrap_or_default() {
+        let FrontRow {
+            number,
+            name,
+            version,
+            ..
+        } = &front;
+        let front = match (front.lives(), front.leads) {
+            (true, true) => format!("front {number}, {name}, leads; version {version}"),
+            (true, false) => format!("front {number}, {name}, stands by; version {version}"),
+            (false, _) => format!(
+                "front {number}, {name}, has said nothing for {} s",
+                front.silent.secs()
+            ),
+        };
+        findings.good("ledger", front)?;
     }
     match PostgresStore::open_to_look(options) {
         Ok(store) => tell(&store, findings).await?,

@@ -7,7 +7,7 @@ use dwarves_domain::settings::{text, word};
 use dwarves_domain::time::Span;
 use serde::{Deserialize, Deserializer};
 
-use super::readers::{self, Days};
+use super::readers::{self, Days, Secs};
 
 /// When a share is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +106,12 @@ pub struct StoreConfig {
     /// The file with the certificates of the authorities that the server's certificate is checked against.
     #[serde(deserialize_with = "readers::optional")]
     pub ca_file: Option<PathBuf>,
+    /// A standby of the ledger's database that pages are read from, if there is one.
+    #[serde(deserialize_with = "readers::optional")]
+    pub read_url: Option<LedgerUrl>,
+    /// How far it may be behind.
+    #[serde(rename = "read_lag_max_secs", with = "Secs::<1, 3600>")]
+    pub read_lag_max: Span,
     /// When a share is answered.
     pub acknowledge: Acknowledge,
     /// How long shares are kept behind every window.
@@ -128,6 +134,8 @@ impl Default for StoreConfig {
             url: None,
             password_file: None,
             ca_file: None,
+            read_url: None,
+            read_lag_max: Span::from_secs(5),
             acknowledge: Acknowledge::Durable,
             retention: Span::from_secs(30 * 86_400),
         }

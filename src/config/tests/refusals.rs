@@ -130,6 +130,11 @@ fn a_mistake_in_the_file_is_told_with_line_key_and_what_would_be_right() {
             "the path of a file",
         ),
         (
+            "[store]\nread_lag_max_secs = 0",
+            "config.toml:2:21: store.read_lag_max_secs: ",
+            "from 1 to 3600",
+        ),
+        (
             "[pool]\ntag = \"ä\"",
             "config.toml:2:7: pool.tag: ",
             "printable ASCII",
@@ -232,6 +237,17 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "[stratum]\nlisteners = [{ listen = \"0.0.0.0:3333\", proxies = [\"10.0.0.0/64\"] }]",
             "config.toml:2:",
             "10.0.0.0/8",
+        ),
+        (
+            "[store]\nread_url = \"postgresql://pool@standby/dwarves\"",
+            "config.toml:2:1: store.read_url: ",
+            "a ledger in a file has no standby",
+        ),
+        (
+            "[store]\nkind = \"postgres\"\nurl = \"postgresql://pool@db/dwarves\"\n\
+             read_url = \"postgresql://pool:secret@standby\"",
+            "config.toml:4:1: store.read_url: ",
+            "it names no database",
         ),
     ];
     for (text, begins, contains) in cases {

@@ -71,7 +71,7 @@ pub fn run<B: Backend>(case: impl AsyncFnOnce(B)) {
     runtime.block_on(case(B::fresh()));
 }
 
-/// Makes a test of every case for a [`Backend`](crate::contract::Backend), with the attributes before it.
+/// Makes a test of every case for a [`Backend`], with the attributes before it.
 #[macro_export]
 macro_rules! store_contract {
     ($(#[$attribute:meta])* $backend:ty) => {

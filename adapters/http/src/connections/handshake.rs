@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_http::Protocol;
 use actix_http::error::DispatchError;
+use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use tokio::net::TcpStream;
 
@@ -14,10 +15,7 @@ use super::Connections;
 use super::stream::ClientStream;
 use crate::problem::{Code, Problem, Refusing};
 
-use dwarves_peers::proxy::{HeaderReader, Said};
-
-/// Bytes of a PROXY header that are read at once at most.
-const PART: usize = 256;
+use dwarves_peers::arrival;
 
 /// Takes a connection in: what the HTTP server needs of it.
 ///
@@ -33,7 +31,7 @@ pub async fn open(
     io.set_nodelay(true)?;
     let peer = io.peer_addr()?;
     let (client, before) = if connections.is_proxy(peer.ip()) {
-        let read = tokio::time::timeout(deadline, read_header(&io, peer)).await;
+        let read = tokio::time::timeout(deadline, arrival::client_of(&io, peer)).await;
         read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
     } else {
         (peer, Vec::new())
@@ -47,39 +45,19 @@ pub async fn open(
     Ok((stream, Protocol::Http1, Some(client)))
 }
 
-/// Reads the PROXY header, if the proxy begins with one. Gives the client, and what was read that is no header's.
-async fn read_header(io: &TcpStream, peer: SocketAddr) -> io::Result<(SocketAddr, Vec<u8>)> {
-    let mut reader = HeaderReader::default();
-    let mut all = Vec::new();
-    loop {
-        let mut part = [0; PART];
-        let wanted = reader.wanted().min(PART);
-        io.readable().await?;
-        let read = match io.try_read(&mut part[..wanted]) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
-        };
-        all.extend_from_slice(&part[..read]);
-        match reader.take(&part[..read]) {
-            Ok(None) => {}
-            Ok(Some(Said::Client(client))) => return Ok((client, Vec::new())),
-            // The proxy speaks for itself.
-            Ok(Some(Said::Nothing)) => return Ok((peer, Vec::new())),
-            Err(_) if HeaderReader::may_begin(&all) => return Err(io::ErrorKind::InvalidData.into()),
-            // Its requests say whom they are from.
-            Err(_) => return Ok((peer, all)),
-        }
-    }
-}
-
 /// Says why, as well as it goes at once: nobody is waited for here.
 fn refuse(io: &TcpStream, refusing: Refusing) {
     let response = refusing(&Problem::new(
         Code::Busy,
         "there are as many connections as there may be; try again",
     ));
+    if let Err(error) = io.try_write(&in_bytes(response)) {
+        log::debug!("and cannot be told: {error}");
+    }
+}
+
+/// A whole answer, after which the connection is closed.
+pub fn in_bytes(response: HttpResponse) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
         answer.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
@@ -88,7 +66,5 @@ fn refuse(io: &TcpStream, refusing: Refusing) {
     let body = response.into_body().try_into_bytes().unwrap_or_default();
     answer.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
     answer.extend_from_slice(&body);
-    if let Err(error) = io.try_write(&answer) {
-        log::debug!("and cannot be told: {error}");
-    }
+    answer
 }

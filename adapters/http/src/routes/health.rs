@@ -7,7 +7,7 @@ use dwarves_api_types::scalars::Instant;
 
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{body, fronts, query};
 
 /// Answers as long as the process does.
 #[utoipa::path(
@@ -36,14 +36,16 @@ pub async fn ready(req: HttpRequest, state: web::Data<HttpState>) -> Result<Http
     query::none(&req)?;
     let view = state.ask(&state.deps().ports.pool, ReadPool).await?;
     let mut obstacles = view.obstacles();
+    let mut hindrances = view.hindrances;
+    hindrances.extend(fronts::hindrances(&fronts::seen(&state)));
     if obstacles.is_empty() {
         return body::ok(&Ready {
             status: "ready".into(),
             state: view.state.as_str().into(),
             started_at: Instant(view.started_at),
-            hindrances: view.hindrances,
+            hindrances,
         });
     }
-    obstacles.extend(view.hindrances);
+    obstacles.extend(hindrances);
     Err(Problem::new(Code::NotReady, obstacles.join("; ")).hindered_by(obstacles))
 }

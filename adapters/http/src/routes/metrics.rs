@@ -29,6 +29,7 @@ use crate::state::HttpState;
 
 mod books;
 mod evaluation;
+mod fronts;
 mod measured;
 mod notified;
 mod page;
@@ -62,6 +63,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         state.ask(&ports.schedule, ReadSchedule).await?.missed,
     );
     page.ledger(&state.totals().await?);
+    if let Some(standby) = state.deps().store.standby() {
+        page.standby(&standby);
+    }
     page.payouts_under_way(&payouts, clock.date());
     match &state.deps().evaluation {
         Some(evaluation) => page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?),
@@ -74,6 +78,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.connections(pool.gate.as_ref());
     if let Some(notifications) = &ports.notifications {
         page.notified(&state.ask(&notifications.told, ReadTold).await?);
+    }
+    if state.deps().fronts.is_some() {
+        page.fronts(&crate::fronts::seen(&state));
     }
     page.flow();
     page.actors();

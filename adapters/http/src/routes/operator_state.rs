@@ -13,19 +13,20 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_api_types::operator::{
     ActorState, AdminState, Assets, BackupRecord, BackupState, BanState, BooksState, CommitState, Hindrance,
-    Liabilities, OpenPayoutState, OperatorSettings, PayoutsState, StatementsState,
+    Liabilities, OpenPayoutState, OperatorSettings, PayoutsState, StandbyState, StatementsState,
 };
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::statements::{EpochId, EpochLength};
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::store;
 
 use super::admin::let_admins_only;
 use super::chain;
 use crate::problem::{Problem, ProblemBody};
 use crate::remedies::{self, Section};
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{body, fronts, query};
 
 /// Payouts and bans that are shown at most.
 const SHOWN_MAX: usize = 100;
@@ -58,12 +59,18 @@ pub async fn read(
     let bans = state.ask(&ports.bans, ReadBans { limit }).await?;
     let chain = chain::current(&state).await?;
     let totals = state.totals().await?;
+    let fronts = fronts::seen(&state);
     body::ok(&AdminState {
         pool_state: pool.state.as_str().to_owned(),
         started_at: Instant(pool.started_at),
-        hindrances: pool.hindrances.into_iter().map(hindrance).collect(),
+        hindrances: {
+            let more = fronts::hindrances(&fronts);
+            pool.hindrances.into_iter().chain(more).map(hindrance).collect()
+        },
+        fronts: fronts.all.iter().map(fronts::state).collect(),
         actors: actors(),
         commit: commit(),
+        standby: deps.store.standby().map(standby),
         books: books(&totals.holdings, &totals.income),
         nodes: chain.nodes,
         settings: OperatorSettings {
@@ -132,6 +139,16 @@ fn commit() -> CommitState {
         p50_ms: millis(&took, 0.5),
         p99_ms: millis(&took, 0.99),
         batch_p50: quantile(&meter::COMMIT_SIZE.view(), 0.5),
+    }
+}
+
+fn standby(known: store::StandbyState) -> StandbyState {
+    StandbyState {
+        place: known.place,
+        answers: known.answers,
+        lag_secs: known.lag.map(|lag| lag.millis() as f64 / 1_000.0),
+        lag_max_secs: known.lag_max.secs(),
+        why: known.why,
     }
 }
 

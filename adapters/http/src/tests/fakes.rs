@@ -389,6 +389,7 @@ impl World {
             unit: ("BTC".to_owned(), 8),
             evaluation: self.evaluation,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
+            fronts: None,
             stopping: tokio::sync::watch::channel(false).1,
         };
         HttpState::new(Arc::new(deps), self.worker)

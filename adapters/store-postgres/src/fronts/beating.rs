@@ -129,6 +129,12 @@ impl Beat {
         while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             pause = self.once();
         }
+        // Whoever stops in order is not missed.
+        if let Some(db) = self.db.as_ref().filter(|db| !db.is_gone())
+            && let Err(fail) = rows::leave(db, self.lease)
+        {
+            log::debug!("{}", fail.into_store_error("leaving the other fronts"));
+        }
     }
 
     /// One beat and one look. How long to wait until the next.
@@ -179,7 +185,14 @@ impl Beat {
                 Verdict::Wait => {}
                 Verdict::Lead => may_lead = true,
                 Verdict::End => {
-                    log::warn!("the front that leads is silent: its session with the ledger is ended");
+                    match look.leader {
+                        Some((number, ..)) if number == self.lease.number.get() => {
+                            log::info!("what this front's process before left at the server is ended");
+                        }
+                        _ => {
+                            log::warn!("the front that leads is silent: its session with the ledger is ended")
+                        }
+                    }
                     rows::end_leader(db, look).map_err(in_words)?;
                     pause = SOON;
                 }

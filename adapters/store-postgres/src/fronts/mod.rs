@@ -17,7 +17,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::FrontNumber;
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::Moment;
-use dwarves_ports::fronts::Fronts;
+use dwarves_ports::fronts::{FrontRow, Fronts};
 use tokio::sync::watch;
 
 use super::client::Db;
@@ -112,6 +112,11 @@ impl Front {
     pub fn is_superseded(&self) -> watch::Receiver<bool> {
         self.beating.superseded()
     }
+}
+
+/// All fronts, by number.
+pub(crate) fn all(db: &Db) -> Outcome<Vec<FrontRow>> {
+    rows::look(db).map(|(_, all)| all)
 }
 
 /// A connection for beats. They need not outlive the server, and must not wait for its standbys.

@@ -113,6 +113,18 @@ pub(super) fn beat(db: &Db, lease: Lease) -> Outcome<Option<(Look, Fronts)>> {
     if db.execute(&sql, values![lease.number.get(), lease.lease])? == 0 {
         return Ok(None);
     }
+    let (look, all) = look(db)?;
+    let fronts = Fronts {
+        this: lease.number,
+        all,
+        epoch: look.epoch,
+        unreached: None,
+    };
+    Ok(Some((look, fronts)))
+}
+
+/// Looks at who is there, and who leads.
+pub(super) fn look(db: &Db) -> Outcome<(Look, Vec<FrontRow>)> {
     let sql = format!(
         "SELECT fronts.*, GREATEST({NOW} - beat_at, 0) AS silent, epoch, COALESCE(front = number, false) AS leads,
              EXISTS ({HOLDS}) AS is_held
@@ -132,13 +144,14 @@ pub(super) fn beat(db: &Db, lease: Lease) -> Outcome<Option<(Look, Fronts)>> {
         }
         Ok(row)
     })?;
-    let fronts = Fronts {
-        this: lease.number,
-        all,
-        epoch: look.epoch,
-        unreached: None,
-    };
-    Ok(Some((look, fronts)))
+    Ok((look, all))
+}
+
+/// Takes this front out.
+pub(super) fn leave(db: &Db, lease: Lease) -> Outcome<()> {
+    let sql = "DELETE FROM fronts WHERE number = $1 AND lease = $2";
+    db.execute(sql, values![lease.number.get(), lease.lease])
+        .map(drop)
 }
 
 /// Which session has the ledger's lock.

@@ -73,18 +73,37 @@ fn as_nobody(directory: &Path) -> Vec<String> {
         .to_vec()
 }
 
+/// A new directory, in memory if there is room: disks differ too much for tests.
+fn new_directory() -> PathBuf {
+    let mut directory = tempfile::Builder::new();
+    directory.prefix("dwarves-pg-");
+    let directory = match has_room("/dev/shm") {
+        true => directory.tempdir_in("/dev/shm"),
+        false => directory.tempdir(),
+    };
+    directory.unwrap().keep()
+}
+
 impl Cluster {
     /// A new server with these lines in its settings.
     pub(crate) fn start(settings: &str) -> Self {
-        let mut directory = tempfile::Builder::new();
-        directory.prefix("dwarves-pg-");
-        // In memory if there is room: disks differ too much for tests.
-        let directory = match has_room("/dev/shm") {
-            true => directory.tempdir_in("/dev/shm"),
-            false => directory.tempdir(),
-        };
-        let directory = directory.unwrap().keep();
+        let options = "-U dwarves -A trust -E UTF8 --locale=C -N";
+        Self::made_by("initdb", options, settings)
+    }
+
+    /// A standby of this one, which follows it by streaming.
+    pub(crate) fn standby(&self, settings: &str) -> Self {
+        let primary = self.directory.display();
+        let options = format!("-h {primary} -U dwarves -R -X stream -c fast --no-sync");
+        Self::made_by("pg_basebackup", &options, settings)
+    }
+
+    /// A server whose files a program makes.
+    fn made_by(program: &str, options: &str, settings: &str) -> Self {
+        let directory = new_directory();
         let become_nobody = as_nobody(&directory);
+        let data = directory.join("data");
+        let data = data.to_str().unwrap();
         let run = |program: &str, arguments: &[&str]| {
             let program = programs().join(program);
             let mut words = become_nobody.clone();
@@ -92,29 +111,16 @@ impl Cluster {
             words.extend(arguments.iter().map(|argument| (*argument).to_owned()));
             words
         };
-        let data = directory.join("data");
-        let data = data.to_str().unwrap();
-        let initdb = run(
-            "initdb",
-            &[
-                "-D",
-                data,
-                "-U",
-                "dwarves",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-N",
-            ],
-        );
-        let made = Command::new(&initdb[0])
-            .args(&initdb[1..])
+        let mut arguments = vec!["-D", data];
+        arguments.extend(options.split_whitespace());
+        let making = run(program, &arguments);
+        let made = Command::new(&making[0])
+            .args(&making[1..])
             .current_dir(&directory)
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // What is set last holds.
         let conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 120\nshared_buffers = 64MB\n\
              max_wal_size = 256MB\ndynamic_shared_memory_type = mmap\n{settings}\n",

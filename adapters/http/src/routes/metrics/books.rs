@@ -1,11 +1,31 @@
 //! Figures of the ledger: blocks by state, the books, luck.
 
-use dwarves_ports::store::{BlockState, PoolTotals};
+use dwarves_ports::store::{BlockState, PoolTotals, StandbyState};
 
 use super::page::{Kind, Page};
 use crate::routes::pool::{luck, round_effort};
 
 impl Page {
+    /// The standby that pages are read from.
+    pub(super) fn standby(&mut self, standby: &StandbyState) {
+        let help = "Whether the standby answers pages: 0 while the primary does.";
+        self.flag("dwarves_store_standby_answers", help, standby.answers);
+        let lag = standby.lag.map_or(f64::NAN, |lag| lag.millis() as f64 / 1_000.0);
+        let help = "By how much the standby is behind, as measured; NaN while nobody knows.";
+        self.gauge("dwarves_store_standby_lag_seconds", help, lag);
+        let help = "By how much it may be (store.read_lag_max_secs).";
+        self.gauge(
+            "dwarves_store_standby_lag_max_seconds",
+            help,
+            standby.lag_max.secs(),
+        );
+        let name = "dwarves_store_page_reads_total";
+        let help = "Questions of pages that a standby may answer, by who answered them, since the start.";
+        self.begin(name, Kind::Counter, help);
+        self.value(&[("side", "standby")], standby.answered);
+        self.value(&[("side", "primary")], standby.passed_on);
+    }
+
     pub(super) fn ledger(&mut self, totals: &PoolTotals) {
         let name = "dwarves_blocks";
         self.begin(name, Kind::Gauge, "Found blocks by state.");

@@ -1,0 +1,23 @@
+//! Figures of the fronts that share the ledger.
+
+use dwarves_ports::fronts::Fronts;
+
+use super::page::Page;
+
+impl Page {
+    /// They are those that a front which stands by gives of itself, and how many are missed.
+    pub(super) fn fronts(&mut self, fronts: &Fronts) {
+        let live = fronts.all.iter().filter(|front| front.lives()).count();
+        let is_led = fronts.leader().is_some_and(|leader| leader.lives()) && fronts.unreached.is_none();
+        self.flag("dwarves_front_leads", "Whether this front leads.", fronts.leads());
+        self.flag(
+            "dwarves_front_leader_live",
+            "Whether a front leads and is there.",
+            is_led,
+        );
+        self.gauge("dwarves_fronts_live", "Fronts that are there.", live);
+        let help =
+            "Fronts that are gone without a word: they said nothing for 3 s, and did not stop in order.";
+        self.gauge("dwarves_fronts_silent", help, fronts.all.len() - live);
+    }
+}
