@@ -4,7 +4,7 @@
 //! with the place that it goes on from, in one transaction. So a copy that was killed goes on where it was. What a store
 //! packs, or keeps in forms of before, it gives and takes as the plain facts of [`tables`]; what it can make of them by
 //! itself (numbers of miners, partitions) is in no table here. Both ledgers are read again at the end and compared row by
-//! row ([`compare`]).
+//! row ([`mod@compare`]).
 //!
 //! | module | its one job |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | [`end`] | what a store must do |
 //! | [`marks`] | what says that a ledger is not whole yet, or was moved away |
 //! | [`pump`] | from one end to the other |
-//! | [`compare`] | one against the other, row by row |
+//! | [`mod@compare`] | one against the other, row by row |
 //! | [`sums`] | what a ledger comes to, for people |
 
 pub mod compare;
