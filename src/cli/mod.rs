@@ -20,6 +20,7 @@ pub mod demo;
 pub mod export;
 pub mod generated;
 pub mod hotkey;
+pub mod ledger;
 pub mod lists;
 pub mod mine;
 pub mod notifications;
@@ -102,6 +103,8 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the ledger's place, once it is checked
     Restore(restore::RestoreArgs),
+    /// Move a ledger between SQLite and PostgreSQL
+    Ledger(ledger::LedgerArgs),
     /// Print what a shell needs to complete commands
     Completions(generated::CompletionsArgs),
     /// Write manual pages
@@ -160,6 +163,7 @@ impl Cli {
             Some(Command::Config(args)) => &args.pool,
             Some(Command::Backup(args)) => &args.pool,
             Some(Command::Restore(args)) => &args.pool,
+            Some(Command::Ledger(args)) => args.pool(),
             Some(
                 Command::Demo(_)
                 | Command::Mine(_)
@@ -202,6 +206,7 @@ impl Cli {
             Some(Command::Config(args)) => config::run(args),
             Some(Command::Backup(args)) => backup::run(args),
             Some(Command::Restore(args)) => restore::run(args),
+            Some(Command::Ledger(args)) => ledger::run(args),
             Some(Command::Completions(args)) => generated::completions(&args),
             Some(Command::Man(args)) => generated::man(&args),
         }

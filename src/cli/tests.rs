@@ -47,6 +47,9 @@ fn every_documented_command_parses() {
         "dwarves check --config c.toml",
         "dwarves backup /b.db --replace --data-dir /d",
         "dwarves restore /b.db --dry-run --replace --config c.toml",
+        "dwarves ledger copy --to postgresql://u@h/d --to-password-file p --to-ca-file c --data-dir d",
+        "dwarves ledger copy --from sqlite:a.db --to postgresql://u@h/d",
+        "dwarves ledger reclaim --at a.db --config c.toml",
         "dwarves config --changed --json",
         "dwarves config defaults",
         "dwarves completions fish",
@@ -74,6 +77,11 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
             ErrorKind::ArgumentConflict,
         ),
         ("dwarves hotkey new f --words 13", ErrorKind::InvalidValue),
+        ("dwarves ledger copy", ErrorKind::MissingRequiredArgument),
+        (
+            "dwarves ledger copy --to a.db --from-ca-file c",
+            ErrorKind::MissingRequiredArgument,
+        ),
         ("dwarves dig", ErrorKind::InvalidSubcommand),
     ] {
         let error = parse(line).unwrap_err();

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, ResponseError as _};
 use dwarves_api_types::pool::Alive;
+use dwarves_domain::work::FrontEnd;
 use dwarves_http::connections::handshake::in_bytes;
 use dwarves_http::problem::{Code, Problem};
-
-use dwarves_domain::work::FrontEnd;
 use dwarves_keys::PoolKey;
 use dwarves_ports::fronts::Fronts;
 use dwarves_ports::halt::Halt;

@@ -71,10 +71,10 @@ def common(server, node, database="ledger"):
 
 
 @contextlib.contextmanager
-def two(directory, settings):
-    """Two fronts; the first one leads."""
-    with Front("a", directory / "a", **settings) as first:
-        with Front("b", directory / "b", first=first, **settings) as second:
+def two(directory, settings, own=({}, {})):
+    """Two fronts; the first one leads. `own` has settings that only one of them has."""
+    with Front("a", directory / "a", **{**settings, **own[0]}) as first:
+        with Front("b", directory / "b", first=first, **{**settings, **own[1]}) as second:
             yield first, second
 
 

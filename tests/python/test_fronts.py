@@ -262,6 +262,21 @@ def test_who_may_not_be_a_front_is_told_why(settings, tmp_path):
         assert first.leads() and len(first.fronts()) == 1
 
 
+def test_a_front_of_an_older_version_passes_on_but_does_not_lead(server, settings, tmp_path):
+    """The one that leads is newer, and has brought the schema up to its own version."""
+    with two(tmp_path, settings) as (first, second):
+        server.sql("INSERT INTO dwarves_schema (version, name) VALUES (9000, 'later')", database=database(settings))
+        miner = second.miner("//Upgraded")
+        miner.accepted()
+        first.kill()
+        assert second.process.wait(20) != 0
+        second.process = None
+        assert "schema version 9000" in second.log(), second.log()[-2000:]
+        server.sql("DELETE FROM dwarves_schema WHERE version = 9000", database=database(settings))
+        second.start()
+        assert second.leads()
+
+
 def test_a_front_without_peers_only_waits(settings, tmp_path):
     alone = {**settings, "front__peers": "[]"}
     with Front("a", tmp_path / "a", **alone) as first:

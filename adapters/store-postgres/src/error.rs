@@ -201,6 +201,9 @@ pub enum OpenError {
     /// What is stored is not what a pool leaves.
     #[error("the ledger is damaged: {0}; restore a backup")]
     Corrupt(String),
+    /// It is a whole ledger of a pool's, or becomes one, but not the one that a pool goes on with.
+    #[error("{0}")]
+    NotToStart(String),
     /// The server refuses for another reason.
     #[error("the ledger cannot be opened: {0}")]
     Database(String),

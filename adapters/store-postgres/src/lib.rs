@@ -26,6 +26,7 @@
 //! | `life_start` | the start of a life: counted, and what must be known then |
 //! | `read` | each question as SQL |
 //! | `batches`, `partitions` | commits and walks over their shares; partitions of shares |
+//! | `copying` | a ledger on its way to another store, or from one |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `history` | what was mined when: brought in from the shares, read, forgotten |
 //! | `value`, `cells` | what goes into statements and comes out of rows |
@@ -44,6 +45,7 @@ mod cells;
 mod chores;
 mod client;
 mod conservation;
+mod copying;
 mod error;
 mod fronts;
 mod history;
@@ -63,6 +65,7 @@ mod value;
 mod write;
 mod writer;
 
+pub use copying::PostgresEnd;
 pub use error::OpenError;
 pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;
@@ -252,9 +255,10 @@ impl PostgresStore {
     ) -> Result<Option<dwarves_ports::store::ShareRow>, OpenError> {
         apart(|| {
             let db = server::connect(options)?;
-            threads::ask(&db, "reading a share", |db| {
+            let share = threads::ask(&db, "reading a share", |db| {
                 read::details::share_row(db, sequence)
-            })
+            })?;
+            Ok(share.map(|share| share.row))
         })
     }
 }
@@ -262,7 +266,9 @@ impl PostgresStore {
 fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
     let db = server::connect(options)?;
     server::must_take_writes(&db)?;
-    schema::look(&db)?;
+    if schema::look(&db)? != schema::Found::Nothing {
+        copying::may_start(&db)?;
+    }
     let sql = "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS may";
     let may = threads::ask(&db, "looking at the role's rights", |db| {
         db.always("pg_roles", sql, &[], |cells| cells.flag("may"))

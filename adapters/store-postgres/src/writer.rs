@@ -24,7 +24,7 @@ use super::history::{forgetting, roll};
 use super::options::PostgresOptions;
 use super::value::values;
 use super::write::{self, Transaction};
-use super::{conservation, life_start, partitions, schema, server};
+use super::{conservation, copying, life_start, partitions, schema, server};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -89,6 +89,7 @@ impl Writer {
         server::must_keep_its_session(&db, other)?;
         // Whoever stands by is to see at once who leads: what follows may take long.
         schema::migrate_to(&db, schema::WITH_FRONTS)?;
+        copying::may_start(&db)?;
         let take = || -> Outcome<u64> {
             let sql =
                 "UPDATE leader SET epoch = epoch + 1, commits = 0, front = $1, hotkey = COALESCE(hotkey, $2)

@@ -129,6 +129,9 @@ pub enum OpenError {
     /// Damaged, or not a database.
     #[error("the database is damaged or not a database: {0}; restore a backup")]
     Corrupt(String),
+    /// It is a whole ledger of a pool's, or becomes one, but not the one that a pool goes on with.
+    #[error("{0}")]
+    NotToStart(String),
     /// SQLite refuses for another reason.
     #[error("the database cannot be opened: {0}")]
     Database(String),

@@ -24,6 +24,7 @@
 //! | `read` | each question as SQL |
 //! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
 //! | [`export`] | rows one after the other, for whoever writes them down |
+//! | `copying` | a ledger on its way to another store, or from one |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
@@ -40,6 +41,7 @@ pub mod backup;
 mod batches;
 mod columns;
 mod conservation;
+mod copying;
 mod credited_miners;
 mod deflated;
 mod error;
@@ -64,6 +66,7 @@ mod threads;
 mod write;
 mod writer;
 
+pub use copying::SqliteEnd;
 pub use error::OpenError;
 pub use inline::Inline;
 pub use open::SqliteOptions;

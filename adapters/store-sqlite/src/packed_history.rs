@@ -54,6 +54,31 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// What comes to these sums, with the target of the last share. If all shares may have been worth the same, they were.
+    pub(super) fn of(sums: &Sums, last_bits: Option<CompactTarget>) -> Self {
+        let mut tally = Self {
+            rejected: sums.rejected,
+            ..Self::default()
+        };
+        if sums.accepted == 0 {
+            return tally;
+        }
+        if let Some(bits) = last_bits {
+            let each = Units::from_raw(sums.units.raw() / u128::from(sums.accepted));
+            tally.runs.push(((bits, each), sums.accepted));
+            if tally.sums() == *sums {
+                return tally;
+            }
+            // Of the last one the target is known, and what it counts for is in the sum.
+            tally.runs = vec![((bits, Units::ZERO), 0)];
+        }
+        tally.sum = Sums {
+            rejected: [0; REASONS],
+            ..*sums
+        };
+        tally
+    }
+
     /// Notes shares that came after all others.
     pub(super) fn add_shares(&mut self, worth: Worth, count: u64) {
         let before = match self.runs.iter().rposition(|(known, _)| *known == worth) {
@@ -295,6 +320,21 @@ mod tests {
                     prop_assert_ne!(unpack(&blob[..cut]).ok(), Some(steps.clone()));
                 }
             }
+        }
+
+        #[test]
+        fn what_only_its_sums_are_known_of_keeps_them_to_the_last_bit(known in tally(), later in tally()) {
+            let made = Tally::of(&known.sums(), known.last_bits());
+            prop_assert_eq!(made.sums(), known.sums());
+            prop_assert_eq!(made.last_bits(), known.last_bits());
+            prop_assert_eq!(made.has_accepted(), known.has_accepted());
+            let steps = Steps::from([(3, made.clone())]);
+            prop_assert_eq!(unpack(&pack(&steps)).ok(), Some(steps));
+            // It goes on like any other.
+            let mut sum = made;
+            sum.add(&later);
+            prop_assert_eq!(sum.sums().accepted, known.sums().accepted + later.sums().accepted);
+            prop_assert_eq!(sum.last_bits(), later.last_bits().or(known.last_bits()));
         }
 
         #[test]

@@ -131,11 +131,31 @@ pub(super) fn pack_paid(miners: &[(MinerNumber, &PaidWork)]) -> Vec<u8> {
 }
 
 /// What a miner's work was worth.
-pub(super) fn paid_of(mut blob: &[u8], miner: MinerNumber) -> Outcome<Option<PaidWork>> {
+pub(super) fn paid_of(blob: &[u8], miner: MinerNumber) -> Outcome<Option<PaidWork>> {
+    let mut found = None;
+    each_paid(blob, |number, paid| {
+        found = (number == miner).then_some(paid);
+        found.is_none()
+    })?;
+    Ok(found)
+}
+
+/// What all miners' work was worth.
+pub(super) fn paid(blob: &[u8]) -> Outcome<Vec<(MinerNumber, PaidWork)>> {
+    let mut all = Vec::new();
+    each_paid(blob, |number, paid| {
+        all.push((number, paid));
+        true
+    })?;
+    Ok(all)
+}
+
+/// Shows what each miner's work was worth, until it is told to stop.
+fn each_paid(mut blob: &[u8], mut show: impl FnMut(MinerNumber, PaidWork) -> bool) -> Outcome<()> {
     if blob.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
-    let mut read = || -> Option<Option<PaidWork>> {
+    let mut read = || -> Option<()> {
         let count = take_u64(&mut blob)?;
         if count > blob.len() as u64 {
             return None;
@@ -154,11 +174,11 @@ pub(super) fn paid_of(mut blob: &[u8], miner: MinerNumber) -> Outcome<Option<Pai
                     paid.work.insert(*value, units);
                 }
             }
-            if number == miner {
-                return Some(Some(paid));
+            if !show(number, paid) {
+                break;
             }
         }
-        Some(None)
+        Some(())
     };
     read().ok_or_else(|| malformed("round_workings.paid"))
 }
@@ -189,6 +209,44 @@ pub(super) fn push_entry(
     let doubled = delta.cast_unsigned() << 1;
     push(blob, u128::from(if delta < 0 { !doubled } else { doubled }));
     Ok(())
+}
+
+/// Codes of accounts in the order of their numbers; from the eighth on they are a miner's.
+const ACCOUNTS: [&str; 11] = [
+    "chain",
+    "emission",
+    "fee_immature",
+    "fee",
+    "reserve_immature",
+    "reserve",
+    "network_fees",
+    "miner_immature",
+    "miner_payable",
+    "miner_in_flight",
+    "miner_paid",
+];
+
+/// An entry: the account's code, whose it is if it is a miner's, and what it changed by.
+pub(super) type Entry = (&'static str, Option<MinerNumber>, i64);
+
+/// All entries of a blob, in order.
+pub(super) fn entries(mut blob: &[u8]) -> Outcome<Vec<Entry>> {
+    let mut entries = Vec::new();
+    while !blob.is_empty() {
+        let mut entry = || -> Option<Entry> {
+            let number = usize::try_from(take(&mut blob)?).ok()?;
+            let code = ACCOUNTS.get(number)?;
+            let miner = match number {
+                7.. => Some(MinerNumber(take_u64(&mut blob)?)),
+                _ => None,
+            };
+            let doubled = take_u64(&mut blob)?;
+            let half = (doubled >> 1).cast_signed();
+            Some((code, miner, if doubled & 1 == 1 { !half } else { half }))
+        };
+        entries.push(entry().ok_or_else(|| malformed("round_entries.entries"))?);
+    }
+    Ok(entries)
 }
 
 /// Appends a number, 7 bits a byte.
@@ -243,6 +301,47 @@ mod tests {
             0..Amount::MAX.sats()
         ];
         sats.prop_map(|sats| Amount::from_sats(sats).unwrap())
+    }
+
+    #[test]
+    fn every_entry_comes_out_again() {
+        let hotkey = Hotkey::from_bytes([7; 32]);
+        let mut blob = Vec::new();
+        let mut expected: Vec<Entry> = Vec::new();
+        for (code, delta) in ACCOUNTS
+            .into_iter()
+            .zip([0, 1, -1, i64::MAX, i64::MIN, 300, -300, 5, 6, 7, -8])
+        {
+            let account = Account::parse(code, None).or_else(|_| Account::parse(code, Some(hotkey)));
+            push_entry(&mut blob, &account.unwrap(), delta, || Ok(MinerNumber(400)))
+                .map_err(|fail| fail.into_store_error(""))
+                .unwrap();
+            expected.push((code, code.starts_with("miner").then_some(MinerNumber(400)), delta));
+        }
+        assert_eq!(entries(&blob).ok(), Some(expected));
+        for bad in [&[11, 0][..], &[7], &[0]] {
+            assert!(entries(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_work_was_worth_is_told_of_one_and_of_all() {
+        let sats = |sats| Amount::from_sats(sats).unwrap();
+        let paid_work = |carried, work: &[(u64, u128)]| PaidWork {
+            carried,
+            work: work
+                .iter()
+                .map(|(value, units)| (sats(*value), Units::from_raw(*units)))
+                .collect(),
+        };
+        let (a, b) = (paid_work(5, &[(3, 9)]), paid_work(0, &[(4, 8), (5, 1)]));
+        let blob = pack_paid(&[(MinerNumber(2), &a), (MinerNumber(900), &b)]);
+        let expected = vec![(MinerNumber(2), a.clone()), (MinerNumber(900), b.clone())];
+        assert_eq!(paid(&blob).ok(), Some(expected));
+        assert_eq!(paid_of(&blob, MinerNumber(2)).ok(), Some(Some(a)));
+        assert_eq!(paid_of(&blob, MinerNumber(900)).ok(), Some(Some(b)));
+        assert_eq!(paid_of(&blob, MinerNumber(3)).ok(), Some(None));
+        assert_eq!(paid(&[]).ok(), Some(Vec::new()));
     }
 
     proptest! {

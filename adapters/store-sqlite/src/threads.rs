@@ -16,7 +16,7 @@ use super::log_mover::LogMover;
 use super::mode::Mode;
 use super::reader::Readers;
 use super::writer::{self, Order, Reply, Writer};
-use super::{OpenError, SqliteOptions, SqliteStore, life_start, open};
+use super::{OpenError, SqliteOptions, SqliteStore, copying, life_start, open};
 
 /// Commits that may wait for the writer; the ledger has one under way at a time.
 const WRITER_QUEUE_MAX: usize = 16;
@@ -44,6 +44,7 @@ impl SqliteStore<Threads> {
         let path = &open::real_path(path)?;
         let lock = open::lock(path)?;
         let mut connection = open::writer(path, options)?;
+        copying::may_start(&connection)?;
         let (log_mover, mover) = LogMover::start(&mut connection, open::mover(path)?, open::LOG_PAGES)
             .map_err(|error| OpenError::Database(error.to_string()))?;
         let writer = Writer::new(connection)?;

@@ -19,6 +19,7 @@
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`standby`] | a standby that pages are read from |
 //! | [`codec`] | rows of tables as these types, for stores that are made of tables |
+//! | [`copying`] | a whole ledger on its way from one store to another |
 //! | [`error`] | what went wrong and what must happen |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ use dwarves_domain::watch::WatchId;
 
 pub mod batches;
 pub mod codec;
+pub mod copying;
 pub mod details;
 pub mod error;
 pub mod history;

@@ -5,12 +5,14 @@ use dwarves_domain::payouts::{Payout, Txid};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::codec::{Cells as _, block_states, rows};
+use dwarves_ports::store::copying::CopiedShare;
 use dwarves_ports::store::{
     BlockBooked, BlockDetails, BlockState, Page, PageRequest, PayoutRow, ShareDetails, ShareRow,
 };
 
 use super::page;
 use crate::batches;
+use crate::cells::Cells;
 use crate::client::Db;
 use crate::error::{Outcome, corrupt, total_overflow};
 use crate::value::values;
@@ -18,13 +20,22 @@ use crate::value::values;
 /// States of a block that are shown: a chain that flaps for long shows the last ones.
 const STATES_MAX: u32 = 100;
 
-/// A share as everybody else knows it; a block is stored apart from it.
-pub(crate) fn share_row(db: &Db, sequence: Sequence) -> Outcome<Option<ShareRow>> {
-    let sql = "SELECT * FROM shares WHERE sequence = $1 AND sequence > (SELECT pruned_through FROM pool)";
-    db.one("shares", sql, values![sequence], |cells| {
-        Ok(ShareRow {
+/// Bytes of an extranonce whose last four nobody kept: shares that come from an old ledger have no more.
+pub(crate) const EXTRANONCE_HEAD: usize = 8;
+
+/// A share as it is stored.
+pub(crate) fn stored_share(cells: &Cells) -> Outcome<CopiedShare> {
+    let stored = cells.blob("extranonce")?;
+    let mut extranonce = [0; 12];
+    let kept = extranonce.get_mut(..stored.len());
+    let kept = kept.filter(|kept| kept.len() == 12 || kept.len() == EXTRANONCE_HEAD);
+    let kept = kept.ok_or_else(|| cells.bad("extranonce", "12 bytes"))?;
+    kept.copy_from_slice(stored);
+    Ok(CopiedShare {
+        is_whole: stored.len() == 12,
+        row: ShareRow {
             template: cells.template("template")?,
-            extranonce: FullExtraNonce::from_bytes(cells.array("extranonce")?),
+            extranonce: FullExtraNonce::from_bytes(extranonce),
             worker: cells.worker("worker")?,
             share_bits: cells.compact("share_bits")?,
             units: cells.units("units")?,
@@ -34,8 +45,14 @@ pub(crate) fn share_row(db: &Db, sequence: Sequence) -> Outcome<Option<ShareRow>
             nonce: cells.u32("nonce")?,
             received_at: cells.time("received_at")?,
             block: None,
-        })
+        },
     })
+}
+
+/// A share as everybody else knows it; a block is stored apart from it.
+pub(crate) fn share_row(db: &Db, sequence: Sequence) -> Outcome<Option<CopiedShare>> {
+    let sql = "SELECT * FROM shares WHERE sequence = $1 AND sequence > (SELECT pruned_through FROM pool)";
+    db.one("shares", sql, values![sequence], stored_share)
 }
 
 /// Units of all shares before one that is stored.
@@ -50,7 +67,7 @@ fn total_before(db: &Db, sequence: Sequence) -> Outcome<Units> {
 }
 
 pub(crate) fn share(db: &Db, sequence: Sequence) -> Outcome<Option<ShareDetails>> {
-    let Some(row) = share_row(db, sequence)? else {
+    let Some(CopiedShare { row, is_whole }) = share_row(db, sequence)? else {
         return Ok(None);
     };
     let sql = "SELECT hotkey, name FROM workers WHERE id = $1";
@@ -79,7 +96,7 @@ pub(crate) fn share(db: &Db, sequence: Sequence) -> Outcome<Option<ShareDetails>
         hotkey,
         worker,
         row,
-        is_whole: true,
+        is_whole,
         template,
         block,
         round: round_through(db, sequence)?,

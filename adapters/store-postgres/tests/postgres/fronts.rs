@@ -177,6 +177,23 @@ fn who_led_goes_on_after_the_server_has_restarted() {
     assert_eq!(second.seen().borrow().epoch, 1);
 }
 
+/// A front that stands by may be newer than the one that leads: it leaves the schema alone until it leads.
+#[test]
+#[ignore = "needs postgres"]
+fn the_schema_is_brought_up_to_date_by_whoever_leads() {
+    let database = Database::new();
+    let options = database.options();
+    let front = join(&options, "newer");
+    let version = || database.sql("SELECT MAX(version) FROM dwarves_schema");
+    assert_eq!(version(), ["2"]);
+    let _led = lead(&options, front);
+    let newest: u32 = version()[0].parse().unwrap();
+    assert!(newest >= 2);
+    let second = join(&options, "second");
+    assert_eq!(version(), [newest.to_string()]);
+    must_wait(&second, Duration::from_millis(500));
+}
+
 #[test]
 #[ignore = "needs postgres"]
 fn a_lead_is_taken_by_one_of_many() {

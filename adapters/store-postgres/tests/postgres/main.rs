@@ -12,6 +12,7 @@ use dwarves_store_postgres::PostgresStore;
 use dwarves_testkit::contract::Backend;
 
 mod cluster;
+mod copying;
 mod fronts;
 mod histories;
 mod losing;

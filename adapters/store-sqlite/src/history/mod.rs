@@ -39,7 +39,7 @@ fn secs(at: Timestamp) -> i64 {
 }
 
 /// How far history is.
-struct Marks {
+pub(crate) struct Marks {
     /// Shares up to this one are in it.
     through: Sequence,
     /// Shares up to this one are deleted.
@@ -53,7 +53,7 @@ struct Marks {
 }
 
 impl Marks {
-    fn read(connection: &Connection) -> Outcome<Self> {
+    pub(crate) fn read(connection: &Connection) -> Outcome<Self> {
         let sql =
             "SELECT history_through, pruned_through, moving_hour, moving_worker, minutes_from, hours_from,
             days_from FROM pool";
@@ -82,12 +82,12 @@ impl Marks {
     }
 
     /// Whether this worker's part of a minute that is still open has been moved.
-    fn is_moved(&self, minute: i64, worker: u64) -> bool {
+    pub(crate) fn is_moved(&self, minute: i64, worker: u64) -> bool {
         let hour = secs(Step::Hour.begin(Timestamp::from_secs(minute)));
         self.moving == Some(hour) && worker < self.moving_worker
     }
 
-    fn from(&self, step: Step) -> i64 {
+    pub(crate) fn from(&self, step: Step) -> i64 {
         match step {
             Step::Minute => self.from[0],
             Step::Hour => self.from[1],

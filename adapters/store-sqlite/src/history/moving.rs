@@ -89,7 +89,7 @@ fn over(connection: &Connection, now: Timestamp) -> Outcome<Option<i64>> {
 }
 
 /// Shows what workers came to in open minutes from `from` on and before `to`, minute by minute.
-pub(super) fn each_open(
+pub(crate) fn each_open(
     connection: &Connection,
     from: i64,
     to: i64,
@@ -109,31 +109,31 @@ pub(super) fn each_open(
 }
 
 /// Where a step stands in its row.
-pub(super) fn place_of(step: Step, at: Timestamp) -> u64 {
+pub(crate) fn place_of(step: Step, at: Timestamp) -> u64 {
     let since = step.begin(at).since(step.row_begin(at));
     since.secs() / step.secs()
 }
 
 /// A table of rows of steps.
 #[derive(Clone, Copy)]
-pub(super) struct Table {
+pub(crate) struct Table {
     name: &'static str,
     /// The column that says whose.
     whose: &'static str,
 }
 
 impl Table {
-    pub(super) const WORKERS: Self = Self {
+    pub(crate) const WORKERS: Self = Self {
         name: "worker_history",
         whose: "worker",
     };
-    pub(super) const MINERS: Self = Self {
+    pub(crate) const MINERS: Self = Self {
         name: "miner_history",
         whose: "miner",
     };
 
     /// The steps of a row; none if there is no such row.
-    pub(super) fn row(self, connection: &Connection, span: u64, at: i64, whose: u64) -> Outcome<Steps> {
+    pub(crate) fn row(self, connection: &Connection, span: u64, at: i64, whose: u64) -> Outcome<Steps> {
         let Self { name, whose: column } = self;
         let sql = format!("SELECT steps FROM {name} WHERE span = ?1 AND at = ?2 AND {column} = ?3");
         let mut select = connection.prepare_cached(&sql)?;
@@ -144,7 +144,15 @@ impl Table {
         Ok(steps.optional()?.transpose()?.unwrap_or_default())
     }
 
-    fn put(self, connection: &Connection, span: u64, at: i64, whose: u64, steps: &Steps) -> Outcome<()> {
+    /// Keeps the steps of a row.
+    pub(crate) fn put(
+        self,
+        connection: &Connection,
+        span: u64,
+        at: i64,
+        whose: u64,
+        steps: &Steps,
+    ) -> Outcome<()> {
         let Self { name, whose: column } = self;
         let sql = format!("REPLACE INTO {name} (span, at, {column}, steps) VALUES (?1, ?2, ?3, ?4)");
         connection.prepare_cached(&sql)?.execute(params![
@@ -203,7 +211,7 @@ fn add_hour(connection: &Connection, table: Table, hour: i64, whose: u64, minute
 }
 
 /// A miner's number, which it gets with its first hour.
-fn number_of(connection: &Connection, hotkey: &Hotkey) -> Outcome<u64> {
+pub(crate) fn number_of(connection: &Connection, hotkey: &Hotkey) -> Outcome<u64> {
     if let Some(number) = known_number(connection, hotkey)? {
         return Ok(number);
     }

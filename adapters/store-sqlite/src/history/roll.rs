@@ -148,7 +148,7 @@ fn add_to_pool(connection: &Connection, step: Step, at: Timestamp, more: &Sums) 
 }
 
 /// The sums of a row of `pool_history`.
-pub(super) fn pool_sums(cells: &Cells<'_, '_>) -> Outcome<Sums> {
+pub(crate) fn pool_sums(cells: &Cells<'_, '_>) -> Outcome<Sums> {
     records::sums(cells)
 }
 

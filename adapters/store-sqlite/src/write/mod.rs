@@ -11,7 +11,7 @@ use super::error::{Fail, Outcome, conflict};
 use super::history::forgetting;
 
 mod blocks;
-mod credits;
+pub(super) mod credits;
 mod journal;
 mod miners;
 mod notices;
