@@ -299,6 +299,16 @@ impl Db {
         Ok(!self.rows(sql, values)?.is_empty())
     }
 
+    /// Sends rows in the database's binary form.
+    pub(crate) fn copy(&self, sql: &str, rows: Bytes) -> Outcome<u64> {
+        let statement = self.statement(sql)?;
+        self.wait(async {
+            let mut sink = pin!(self.client().copy_in(&statement).await?);
+            sink.send(rows).await?;
+            sink.finish().await
+        })
+    }
+
     /// Asks for the rows of one statement, sends rows in the database's binary form, and runs another statement behind them.
     /// The first goes out with the beginning of the copy, and the last with the rows: two ways there and back in all.
     pub(crate) fn copy_between<T>(
