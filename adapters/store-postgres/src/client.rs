@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const STATEMENTS_MAX: usize = 512;
 /// What moves bytes between the client and the socket, and hears what nobody asked for.
 type Connection =
     Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
+
+/// What was sent and not waited for.
+type Ahead = Pin<Box<dyn Future<Output = Outcome<()>> + Send>>;
 
 /// The connection's side of it.
 struct Line {
@@ -64,7 +68,8 @@ impl Line {
 /// A connection to the ledger's database.
 pub(crate) struct Db {
     // Dropped first, so that the server is told.
-    client: Option<Client>,
+    ahead: RefCell<Option<Ahead>>,
+    client: Option<Arc<Client>>,
     line: RefCell<Line>,
     statements: RefCell<HashMap<String, Statement>>,
     /// Turns true when nobody waits for answers any more.
@@ -87,7 +92,8 @@ impl Db {
             end: None,
         };
         Ok(Self {
-            client: Some(client),
+            ahead: RefCell::default(),
+            client: Some(Arc::new(client)),
             line: RefCell::new(line),
             statements: RefCell::default(),
             closing: None,
@@ -113,7 +119,8 @@ impl Db {
 
     /// Whether nothing can be asked any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.line.borrow().connection.is_none() || self.client.as_ref().is_none_or(Client::is_closed)
+        self.line.borrow().connection.is_none()
+            || self.client.as_ref().is_none_or(|client| client.is_closed())
     }
 
     /// Why the connection is gone, if it is known.
@@ -126,12 +133,24 @@ impl Db {
         std::mem::take(&mut self.line.borrow_mut().warnings)
     }
 
-    fn client(&self) -> &Client {
+    fn client(&self) -> &Arc<Client> {
         self.client.as_ref().expect("only dropping takes it")
     }
 
-    /// Waits for an answer while the connection moves.
+    /// Waits for an answer while the connection moves; and before it for that to what was sent ahead, which goes out with
+    /// this. If that failed, it is what failed.
     fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Outcome<T> {
+        let ahead = self.ahead.borrow_mut().take();
+        let answer = async {
+            let answer = async { answer.await.map_err(Fail::from) };
+            match ahead {
+                None => answer.await,
+                Some(ahead) => {
+                    let (ahead, answer) = tokio::join!(biased; ahead, answer);
+                    ahead.and(answer)
+                }
+            }
+        };
         let mut answer = pin!(answer);
         let mut closing = self.closing.clone();
         let given_up = async {
@@ -152,7 +171,7 @@ impl Db {
         self.runtime.block_on(poll_fn(|cx| {
             loop {
                 if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                    return Poll::Ready(answer.map_err(Fail::from));
+                    return Poll::Ready(answer);
                 }
                 let was_there = self.line.borrow().connection.is_some();
                 let is_gone = self.line.borrow_mut().poll(cx);
@@ -197,15 +216,38 @@ impl Db {
         self.wait(self.client().execute(&statement, &parameters(values)))
     }
 
-    /// Runs statements without parameters and then one with some, both in one message. How many rows that one changed.
-    pub(crate) fn run_and_execute(&self, first: &str, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
+    /// Runs statements without parameters and then one with numbers, which must change a row, ahead of what is asked next:
+    /// all of it goes out together, and whoever asks next hears if it failed, with `otherwise` if no row was changed.
+    pub(crate) fn run_ahead(
+        &self,
+        first: &'static str,
+        sql: &str,
+        numbers: [u64; 2],
+        otherwise: fn() -> Fail,
+    ) -> Outcome<()> {
         let statement = self.statement(sql)?;
-        let parameters = parameters(values);
-        self.wait(async {
-            let first = self.client().batch_execute(first);
-            let (first, changed) = tokio::join!(first, self.client().execute(&statement, &parameters));
-            first.and(changed)
-        })
+        let client = Arc::clone(self.client());
+        let ahead = async move {
+            let numbers = numbers.map(Value::from);
+            let parameters = parameters(&numbers);
+            let first = client.batch_execute(first);
+            let (first, changed) = tokio::join!(biased; first, client.execute(&statement, &parameters));
+            match first.and(changed)? {
+                0 => Err(otherwise()),
+                _ => Ok(()),
+            }
+        };
+        *self.ahead.borrow_mut() = Some(Box::pin(ahead));
+        Ok(())
+    }
+
+    /// Waits for what was sent ahead, if nothing was asked since.
+    pub(crate) fn settle(&self) -> Outcome<()> {
+        let is_any = self.ahead.borrow().is_some();
+        match is_any {
+            true => self.wait(std::future::ready(Ok(()))),
+            false => Ok(()),
+        }
     }
 
     fn rows(&self, sql: &str, values: &[Value<'_>]) -> Outcome<Vec<Row>> {
@@ -265,6 +307,42 @@ impl Db {
             sink.send(rows).await?;
             sink.finish().await
         })
+    }
+
+    /// Asks for the rows of one statement, sends rows in the database's binary form, and runs another statement behind them.
+    /// The first goes out with the beginning of the copy, and the last with the rows: two ways there and back in all.
+    pub(crate) fn copy_between<T>(
+        &self,
+        before: (&'static str, &str, &[Value<'_>]),
+        copy: (&str, Bytes),
+        behind: (&str, &[Value<'_>]),
+        mut read: impl FnMut(&Cells) -> Outcome<T>,
+    ) -> Outcome<(Vec<T>, u64)> {
+        let (table, asked, values) = before;
+        let (asked, copying) = (self.statement(asked)?, self.statement(copy.0)?);
+        let then = self.statement(behind.0)?;
+        let (values, last) = (parameters(values), parameters(behind.1));
+        let client = self.client();
+        // Each asks when it is looked at first, and the client keeps the order in which they ask.
+        let (rows, copied) = self.wait(async {
+            let copied = async {
+                let mut sink = pin!(client.copy_in(&copying).await?);
+                sink.send(copy.1).await?;
+                sink.finish().await
+            };
+            let (rows, copied, run) = tokio::join!(
+                biased;
+                client.query(&asked, &values),
+                copied,
+                client.execute(&then, &last),
+            );
+            // What failed first is why the rest did.
+            let (rows, copied) = (rows?, copied?);
+            run?;
+            Ok((rows, copied))
+        })?;
+        let rows = rows.into_iter().map(|row| read(&Cells::new(row, table)));
+        Ok((rows.collect::<Outcome<Vec<T>>>()?, copied))
     }
 }
 

@@ -197,15 +197,18 @@ impl Writer {
         };
         let number = self.commits + 1;
         let undo = self.known.begin();
-        let done = begin(db, self.epoch, number).and_then(|()| {
-            let size = self.options.shares_per_partition;
-            work(&mut Transaction::new(
-                db,
-                &mut self.known,
-                (self.epoch, number),
-                size,
-            ))
-        });
+        let done = begin(db, self.epoch, number)
+            .and_then(|()| {
+                let size = self.options.shares_per_partition;
+                work(&mut Transaction::new(
+                    db,
+                    &mut self.known,
+                    (self.epoch, number),
+                    size,
+                ))
+            })
+            // What was asked of nobody yet must not be committed unheard.
+            .and_then(|value| db.settle().map(|()| value));
         let failed = match done {
             Ok(value) => match self.end(number) {
                 Ok(()) => {
@@ -334,13 +337,10 @@ fn taken_over() -> Fail {
     conflict("another front has taken the lead: this one writes nothing any more")
 }
 
-/// Begins a transaction of this number, unless a newer epoch was taken.
+/// Begins a transaction of this number, unless a newer epoch was taken: it goes out with what is asked first in it.
 fn begin(db: &Db, epoch: u64, number: u64) -> Outcome<()> {
     let sql = "UPDATE leader SET commits = $2 WHERE id = 1 AND epoch = $1";
-    match db.run_and_execute("BEGIN", sql, values![epoch, number])? {
-        0 => Err(taken_over()),
-        _ => Ok(()),
-    }
+    db.run_ahead("BEGIN", sql, [epoch, number], taken_over)
 }
 
 /// Whether a chore has more to do; one that failed waits, and the log says so.

@@ -33,8 +33,9 @@ pub(crate) struct Transaction<'a> {
     /// Which transaction it is: the epoch, and its number in it.
     pub(crate) number: (u64, u64),
     pub(crate) shares_per_partition: u64,
-    /// Templates that this transaction's shares refer to, and whether the transactions of each are gone.
-    templates: Vec<(TemplateId, bool)>,
+    /// Templates that this transaction's shares refer to, and where the last write ended that had some of each. They are
+    /// looked up with the shares.
+    templates: Vec<(TemplateId, Sequence)>,
     /// Whether this transaction changed the books or what is booked for a block.
     books_changed: bool,
     /// Up to which share is pruned at its end.

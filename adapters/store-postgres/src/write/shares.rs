@@ -1,4 +1,13 @@
 //! Appending shares: the hot path.
+//!
+//! A commit of shares goes to the server and back three times: the beginning of the transaction with the lookup of the
+//! templates and the beginning of the copy; the rows with the row of their batch; COMMIT, which is sent once all before it
+//! is known to have gone well. Nothing else could be saved: rows may go out only once the server waits for them.
+//!
+//! There is one transaction at a time. Shares are numbered without a gap in the order of their commits, each batch says
+//! the total before it, and every transaction counts itself in the one row of `leader`, whose lock it keeps until it is
+//! committed: a second one would wait there from its first statement on. Batches of which many are under way are what the
+//! ledger makes of what comes meanwhile: they are one commit.
 
 use bytes::{BufMut as _, BytesMut};
 use dwarves_domain::ids::TemplateId;
@@ -8,9 +17,9 @@ use dwarves_ports::store::{ShareRow, Written};
 
 use super::Transaction;
 use crate::batches::Tail;
-use crate::error::{Outcome, conflict, corrupt, total_overflow};
+use crate::error::{Fail, Outcome, conflict, corrupt, total_overflow};
 use crate::partitions;
-use crate::value::{Number, values};
+use crate::value::{Number, Value, values};
 
 /// The shares of one commit, whoever asked for them.
 pub(super) struct Batch<'w> {
@@ -48,7 +57,6 @@ impl Transaction<'_> {
                 let detail = format!("share {}: worker {} is not known", share.hash, share.worker);
                 return Err(conflict(detail));
             }
-            self.use_template(share)?;
             let tail = &mut self.known.place.tail;
             tail.sequence = before.sequence.next();
             tail.total = before.total.checked_add(share.units).ok_or_else(total_overflow)?;
@@ -59,34 +67,16 @@ impl Transaction<'_> {
             }
         }
         let tail = self.known.place.tail;
-        // A share may be quicker than the news that its template is over.
-        for (id, is_dropped) in &self.templates {
-            if *is_dropped && shares.iter().any(|share| share.template == *id) {
-                self.db.execute(
-                    "UPDATE templates SET last_share = $2 WHERE id = $1",
-                    values![*id, tail.sequence],
-                )?;
+        for share in shares {
+            match self.templates.iter_mut().find(|(id, _)| *id == share.template) {
+                Some((_, last)) => *last = tail.sequence,
+                None => self.templates.push((share.template, tail.sequence)),
             }
         }
         Ok(Written::Shares {
             first,
             total: tail.total,
         })
-    }
-
-    /// Looks a share's template up, once a transaction.
-    fn use_template(&mut self, share: &ShareRow) -> Outcome<()> {
-        let id: TemplateId = share.template;
-        if self.templates.iter().any(|(seen, _)| *seen == id) {
-            return Ok(());
-        }
-        let sql = "SELECT retired FROM templates WHERE id = $1";
-        let dropped = self
-            .db
-            .one("templates", sql, values![id], |cells| cells.flag("retired"))?;
-        let unknown = || conflict(format!("share {}: template {id} is not known", share.hash));
-        self.templates.push((id, dropped.ok_or_else(unknown)?));
-        Ok(())
     }
 
     /// Writes the shares of the commit.
@@ -102,10 +92,34 @@ impl Transaction<'_> {
         self.known.place.partitioned_to =
             partitions::make(self.db, end, tail.sequence.get(), self.shares_per_partition)?;
         let rows = encode(first.get(), &batch.shares);
-        let stored = self.db.copy(
-            "COPY shares (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce, hash)
-             FROM STDIN (FORMAT binary)",
-            rows,
+        let (epoch, number) = self.number;
+        let used: Vec<i64> = self.templates.iter().map(|(id, _)| i64::from(id.get())).collect();
+        let (found, stored) = self.db.copy_between(
+            (
+                "templates",
+                "SELECT id, retired FROM templates WHERE id = ANY($1)",
+                &[Value::Other(&used)],
+            ),
+            (
+                "COPY shares (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce,
+                     hash)
+                 FROM STDIN (FORMAT binary)",
+                rows,
+            ),
+            (
+                "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                values![
+                    first,
+                    tail.sequence,
+                    committed_at,
+                    batch.before.total,
+                    tail.total,
+                    epoch,
+                    number
+                ],
+            ),
+            |cells| Ok((cells.template("id")?, cells.flag("retired")?)),
         )?;
         if stored != batch.shares.len() as u64 {
             return Err(corrupt(format!(
@@ -113,22 +127,26 @@ impl Transaction<'_> {
                 batch.shares.len()
             )));
         }
-        let (epoch, number) = self.number;
-        self.db.execute(
-            "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            values![
-                first,
-                tail.sequence,
-                committed_at,
-                batch.before.total,
-                tail.total,
-                epoch,
-                number
-            ],
-        )?;
+        for (id, last) in &self.templates {
+            let Some((_, is_dropped)) = found.iter().find(|(found, _)| found == id) else {
+                return Err(unknown_template(*id));
+            };
+            // A share may be quicker than the news that its template is over.
+            if *is_dropped {
+                self.db.execute(
+                    "UPDATE templates SET last_share = $2 WHERE id = $1 AND last_share < $2",
+                    values![*id, *last],
+                )?;
+            }
+        }
         Ok(())
     }
+}
+
+pub(super) fn unknown_template(id: TemplateId) -> Fail {
+    conflict(format!(
+        "template {id} is not known, but shares of it are to be stored"
+    ))
 }
 
 /// Bytes of a share on its way, about.

@@ -5,6 +5,7 @@ use dwarves_ports::store::TemplateRow;
 use dwarves_ports::store::codec::{lists, rows};
 
 use super::Transaction;
+use super::shares::unknown_template;
 use crate::error::{Outcome, conflict};
 use crate::value::values;
 
@@ -27,6 +28,10 @@ impl Transaction<'_> {
                     row.id
                 )))
             };
+        }
+        // Shares come after their template, in a transaction, too.
+        if self.templates.iter().any(|(id, _)| *id == row.id) {
+            return Err(unknown_template(row.id));
         }
         let last_share = self.known.place.tail.sequence;
         self.db.execute(
@@ -73,10 +78,6 @@ impl Transaction<'_> {
              WHERE NOT retired AND id < $1",
             values![before, self.known.place.tail.sequence],
         )?;
-        // Those of which this transaction has shares may get more of them, late ones from now on.
-        for (id, is_dropped) in &mut self.templates {
-            *is_dropped |= *id < before;
-        }
         Ok(())
     }
 }

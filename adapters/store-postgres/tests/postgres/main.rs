@@ -17,6 +17,7 @@ mod fronts;
 mod histories;
 mod losing;
 mod refusing;
+mod speed;
 mod standby;
 
 use cluster::Database;
