@@ -116,8 +116,10 @@ impl Open {
         is_news
     }
 
+    /// What is known of it, whose work it is among that, is stored before anybody hears that it is.
     fn tell_when_stored(&mut self, reply: ReplyTo<CandidateReply>) {
-        if self.noted.is_some() || self.told.len() >= TOLD_MAX {
+        let is_stored = self.noted.is_some() && !self.has_new_finder && !self.is_telling_finder;
+        if is_stored || self.told.len() >= TOLD_MAX {
             return reply.answer(CandidateReply::Taken);
         }
         self.told.push(reply);

@@ -111,6 +111,8 @@ struct Open {
     is_doubtful: bool,
     /// Whose work it is was learnt after it was noted.
     has_new_finder: bool,
+    /// A note that says so is under way.
+    is_telling_finder: bool,
     /// The wait before it is submitted again.
     retry_in: Duration,
     /// The chain refused it: final if a synced chain does not know it.
@@ -308,6 +310,7 @@ impl Open {
             told: Vec::new(),
             is_doubtful: false,
             has_new_finder: false,
+            is_telling_finder: false,
             retry_in: submission::RETRY_FIRST,
             is_refused: false,
             is_missing: false,

@@ -37,6 +37,7 @@ impl BlockTracker {
         }
         open.is_noting = true;
         let tells_finder = std::mem::take(&mut open.has_new_finder);
+        open.is_telling_finder = tells_finder;
         let write = if open.noted.is_some() && !tells_finder {
             Write::SetBlockState {
                 hash,
@@ -72,6 +73,7 @@ impl BlockTracker {
         ctx.spawn(wrap_future::<_, Self>(noted).map(move |result, this, ctx| {
             if let Some(open) = this.open.get_mut(&hash) {
                 open.is_noting = false;
+                open.is_telling_finder = false;
             }
             let _said_of_it = span.enter();
             match result {
@@ -102,8 +104,11 @@ impl BlockTracker {
         let Some(open) = self.open.get_mut(&hash) else {
             return;
         };
-        for reply in open.told.drain(..) {
-            reply.answer(CandidateReply::Taken);
+        // Whose work it is may have been learnt while this was written: then the next note answers.
+        if !open.has_new_finder || stored.0 == BlockState::Refused {
+            for reply in open.told.drain(..) {
+                reply.answer(CandidateReply::Taken);
+            }
         }
         open.noted = Some(stored);
         if open.fate.0 == BlockState::Submitted && stored.0 != BlockState::Submitted {

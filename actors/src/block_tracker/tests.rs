@@ -17,6 +17,7 @@ use dwarves_testkit::chain::Submissions;
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
+mod finders;
 mod submitting;
 
 const MATURITY: u32 = 10;
@@ -249,6 +250,15 @@ impl Bench {
     }
 
     async fn take(&self, job: &Job, proof: &dwarves_domain::share::Proof) -> CandidateReply {
+        self.take_of(job, proof, Some(hotkey(1))).await
+    }
+
+    fn take_of(
+        &self,
+        job: &Job,
+        proof: &dwarves_domain::share::Proof,
+        finder: Option<Hotkey>,
+    ) -> impl Future<Output = CandidateReply> + 'static {
         let chain = job.template().chain();
         let take = messages::TakeCandidate {
             hash: proof.hash,
@@ -258,12 +268,12 @@ impl Bench {
             bytes: Some(job.template().block(&proof.header, proof.extranonce)),
             height: chain.height,
             reward: chain.coinbase_value,
-            finder: Some(hotkey(1)),
+            finder,
             is_doubtful: false,
             at: BEGIN,
         };
         let port = Port::new(&self.tracker);
-        port.ask(take, Duration::from_secs(30)).await.unwrap()
+        async move { port.ask(take, Duration::from_secs(30)).await.unwrap() }
     }
 }
 

@@ -133,7 +133,7 @@ fn a_server_that_is_killed_under_load_loses_no_acknowledged_share() {
     stopping.store(true, Ordering::Relaxed);
     let (acknowledged, refused) = miner.join().unwrap();
     assert!(
-        acknowledged.len() > 50 && refused > 0,
+        acknowledged.len() > 10 && refused > 0,
         "{} and {refused}",
         acknowledged.len()
     );
@@ -180,7 +180,7 @@ fn a_session_that_is_ended_while_it_commits_is_looked_up() {
     }
     stopping.store(true, Ordering::Relaxed);
     let acknowledged = miner.join().unwrap();
-    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+    assert!(acknowledged.len() > 10, "{}", acknowledged.len());
     assert_eq!(stored(super::cluster::shared(), &database.name), acknowledged);
 }
 
