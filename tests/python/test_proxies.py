@@ -162,7 +162,9 @@ def front(request):
 
 
 def lines(pool):
-    return [json.loads(line) for line in pool.log().splitlines()]
+    # The last one may be on its way into the file.
+    whole, _, _begun = pool.log().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def clients_seen(pool, route, count, since):
