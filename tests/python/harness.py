@@ -246,6 +246,11 @@ class Pool:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def log_lines(self):
+        """The lines of its log that are whole: the last one may be on its way into the file."""
+        whole, _, _begun = self.log().rpartition("\n")
+        return whole.splitlines()
+
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 

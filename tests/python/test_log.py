@@ -39,7 +39,7 @@ def test_every_line_of_the_json_log_is_an_object_that_says_what_it_belongs_to(mo
     with Pool(log__format="json", stratum__listen="127.0.0.1:0") as pool:
         hotkey, share_id, peer, extranonce1 = live(pool)
         assert pool.stop() == 0
-        lines = [json.loads(line) for line in pool.log().splitlines()]
+        lines = [json.loads(line) for line in pool.log_lines()]
     assert len(lines) > 20
     for line in lines:
         assert is_instant(line["timestamp"]) and line["level"] in LEVELS, line
@@ -86,7 +86,7 @@ def test_a_filter_may_name_a_span_of_which_everything_is_told(monkeypatch):
         with Client(pool.listen["stratum"][0]) as client:
             client.subscribe().authorize(f"{ADDRESS}.rig")
         eventually("the session's end is told", lambda: "session ended" in pool.log())
-        lines = [json.loads(line) for line in pool.log().splitlines()]
+        lines = [json.loads(line) for line in pool.log_lines()]
     assert [line["message"] for line in lines if line["message"].startswith("session ended")]
     for line in lines:
         assert line["level"] in ("WARN", "ERROR") or spans(line, "session"), line

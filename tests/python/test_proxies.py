@@ -162,9 +162,7 @@ def front(request):
 
 
 def lines(pool):
-    # The last one may be on its way into the file.
-    whole, _, _begun = pool.log().rpartition("\n")
-    return [json.loads(line) for line in whole.splitlines()]
+    return [json.loads(line) for line in pool.log_lines()]
 
 
 def clients_seen(pool, route, count, since):
