@@ -262,7 +262,7 @@ fn a_standby_that_is_ahead_follows_another_server() {
     for _ in 0..3 {
         first.sql(
             "ledger",
-            "INSERT INTO lives SELECT 1000 + COUNT(*), 0, 0 FROM lives; SELECT pg_switch_wal()",
+            "INSERT INTO lives (life, started_at, stopped_at) SELECT 1000 + COUNT(*), 0, 0 FROM lives; SELECT pg_switch_wal()",
         );
     }
     let caught_up = "SELECT COUNT(*) FROM lives";
