@@ -60,6 +60,16 @@ impl Fronts {
         self.all.iter().find(|front| front.leads)
     }
 
+    /// How many fronts are there.
+    pub fn live(&self) -> usize {
+        self.all.iter().filter(|front| front.lives()).count()
+    }
+
+    /// Whether a front leads and is there, as far as anybody knows.
+    pub fn is_led(&self) -> bool {
+        self.unreached.is_none() && self.leader().is_some_and(FrontRow::lives)
+    }
+
     /// Whether the one that looks leads.
     pub fn leads(&self) -> bool {
         self.leader().is_some_and(|leader| leader.number == self.this)

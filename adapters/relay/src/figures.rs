@@ -104,12 +104,9 @@ impl Figures {
 
     /// All of them, in the text format.
     pub(super) fn text(&self, fronts: &Fronts) -> String {
-        let live = fronts.all.iter().filter(|front| front.lives()).count();
         self.leads.set(i64::from(fronts.leads()));
-        self.live.set(i64::try_from(live).unwrap_or(i64::MAX));
-        let leader_lives = fronts.leader().is_some_and(|leader| leader.lives());
-        self.leader_live
-            .set(i64::from(leader_lives && fronts.unreached.is_none()));
+        self.live.set(i64::try_from(fronts.live()).unwrap_or(i64::MAX));
+        self.leader_live.set(i64::from(fronts.is_led()));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

@@ -7,13 +7,12 @@ use super::page::Page;
 impl Page {
     /// They are those that a front which stands by gives of itself, and how many are missed.
     pub(super) fn fronts(&mut self, fronts: &Fronts) {
-        let live = fronts.all.iter().filter(|front| front.lives()).count();
-        let is_led = fronts.leader().is_some_and(|leader| leader.lives()) && fronts.unreached.is_none();
+        let live = fronts.live();
         self.flag("dwarves_front_leads", "Whether this front leads.", fronts.leads());
         self.flag(
             "dwarves_front_leader_live",
             "Whether a front leads and is there.",
-            is_led,
+            fronts.is_led(),
         );
         self.gauge("dwarves_fronts_live", "Fronts that are there.", live);
         let help =
