@@ -434,6 +434,13 @@ def open_running(data_dir):
     return sqlite3.connect(f"file:{pathlib.Path(data_dir) / 'dwarves.db'}?mode=ro", uri=True, timeout=0)
 
 
+def notices_on_their_way(data_dir):
+    """Deliveries, to people and to miners, that are not booked as arrived: what was sent and not booked is sent again."""
+    with contextlib.closing(open_running(data_dir)) as db:
+        counts = [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("deliveries", "miner_notices")]
+    return sum(counts)
+
+
 def last_state(db):
     row = db.execute(f"SELECT state FROM {PAYOUTS} ORDER BY id DESC LIMIT 1").fetchone()
     return row and row[0]

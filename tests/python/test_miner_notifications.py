@@ -11,6 +11,7 @@ import time
 
 import pytest
 from harness import Miner, Pool, binary, eventually, problem
+from journals import notices_on_their_way
 from test_notifications import MailServer, Receiver
 
 SETTINGS = """
@@ -78,6 +79,7 @@ def test_a_block_is_told_to_its_finder_alone_signed_by_a_secret_that_is_shown_on
         assert secret not in shown and "tk_secret" not in shown and "/hook" not in shown
         assert put(finder, webhook(mine.url), {**ntfy, "token": None})["hook"] is None, "it is shown once"
         assert put(finder, webhook(mine.url, new_secret=True))["hook"] not in (None, secret)
+        eventually("it is booked as told", lambda: notices_on_their_way(pool.data_dir) == 0)
         pool.restart(kill=True)
         time.sleep(2.5)
         assert len(mine.told("block_found")) == 1 and not other.got
@@ -142,6 +144,7 @@ def test_a_worker_that_is_away_is_told_and_so_is_its_return(tmp_path):
         eventually("it is away", lambda: receiver.told("worker_offline"), 30)
         told = receiver.told("worker_offline")[0]["data"]
         assert (told["state"], told["workers"]) == ("begins", ["rig"])
+        eventually("it is booked as told", lambda: notices_on_their_way(pool.data_dir) == 0)
         pool.restart(kill=True)
         miner.accepted(worker="rig")
         eventually("it is back", lambda: len(receiver.told("worker_offline")) > 1, 30)
@@ -169,6 +172,7 @@ def test_mail_goes_to_an_address_only_once_its_code_came_back(tmp_path):
             problem(confirm("x" * 10), 422, "code_invalid", "code")
             assert show(miner)["channels"][0]["state"] == "unconfirmed"
             assert len(post.mails) == 1, "nothing but the code"
+            eventually("it is booked as told", lambda: notices_on_their_way(pool.data_dir) == 0)
             pool.restart(kill=True)
             assert confirm(code).status == 200
             block = miner.block()

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from harness import Pool, eventually
+from journals import notices_on_their_way
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -161,7 +162,8 @@ def test_a_found_block_is_told_signed_and_once_if_it_arrives(tmp_path):
             _, headers, text = topic.got[0]
             assert headers["title"] == "Block found" and block in text.decode()
             assert headers["authorization"] == f"Bearer {SECRET}"
-            # It arrived: neither time nor a restart tells it again.
+            # It arrived, and that is in the ledger: neither time nor a restart tells it again.
+            eventually("it is booked", lambda: notices_on_their_way(pool.data_dir) == 0)
             pool.restart(kill=True)
             time.sleep(2.5)
             assert [body["data"]["hash"] for body in receiver.told("block_found")].count(block) == 1
