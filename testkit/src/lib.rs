@@ -11,10 +11,12 @@
 //! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
 //! | [`contract`] | what every store must do |
 //! | [`faulty_store`] | a store that fails as it is told |
+//! | [`fenced_store`] | a store that several write, of whom one leads |
 //! | [`mod@free_port`] | ports for servers that must be told theirs |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
 //! | [`histories`] | random histories, to which all stores must give the same answers |
 //! | [`halt`] | an emergency stop that only says why |
+//! | [`passage`] | what lies before a store |
 //! | [`paced_store`] | a store whose commits wait for a gate, or for a while |
 //! | [`refusals`] | one of each refusal |
 //! | [`prng`] | numbers that look random and follow from a seed |
@@ -29,11 +31,13 @@ pub mod crash;
 pub mod faulty_chain;
 pub mod faulty_store;
 pub mod faulty_wallet;
+pub mod fenced_store;
 pub mod free_port;
 pub mod fuzz_corpus;
 pub mod halt;
 pub mod histories;
 pub mod paced_store;
+pub mod passage;
 pub mod prng;
 pub mod refusals;
 pub mod wallet;
