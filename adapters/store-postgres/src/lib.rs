@@ -67,6 +67,7 @@ mod writer;
 
 pub use copying::PostgresEnd;
 pub use error::OpenError;
+pub use fronts::succession::{Look, Succession, Verdict};
 pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;
 pub use server::Server;

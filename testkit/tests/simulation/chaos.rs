@@ -138,14 +138,14 @@ impl Chaos {
         ));
     }
 
-    fn others_find_blocks(&mut self) {
+    pub(crate) fn others_find_blocks(&mut self) {
         let blocks = 1 + self.prng.below(2) as u32;
         self.chain.others_find(blocks);
         self.wallet.mine(blocks);
         self.event("others found blocks");
     }
 
-    fn reorganise(&mut self) {
+    pub(crate) fn reorganise(&mut self) {
         // Rarely deeper than a coinbase needs to mature, and then by enough that some seeds of each test get there.
         let depth = if self.prng.chance(20) { 16 } else { 3 };
         let depth = 1 + self.prng.below(depth) as u32;
@@ -257,7 +257,7 @@ impl Chaos {
         }
     }
 
-    async fn operator_acts(&mut self) {
+    pub(crate) async fn operator_acts(&mut self) {
         let honest = self.prng.below(self.miners.len() as u64) as u8;
         let hotkey = miner::hotkey_of(if self.prng.chance(50) { peer::PEER } else { honest });
         let fee = BasisPoints::new(self.prng.below(500) as u16).expect("below one whole");

@@ -5,32 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use actix::Actor;
-use dwarves_actors::ask::Port;
-use dwarves_actors::assembly::{self, Placement, PoolPorts, Trade, World};
-use dwarves_actors::handlers::rate::SharedRate;
-use dwarves_actors::handlers::registration::messages::{Authenticate, Register};
-use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
-use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
-use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
-use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiners};
+use dwarves_actors::assembly::{self, Placement, Trade, World};
+use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::Stop;
-use dwarves_domain::address::AddressFormat;
-use dwarves_domain::limits::SharedLimit;
-use dwarves_domain::session::SessionKey;
-use dwarves_domain::signature::{BatchKey, Window};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::Amount;
 use dwarves_ports::chain::Chain;
 use dwarves_ports::clock::Clock;
-use dwarves_testkit::build::{hotkey, job_key};
 use dwarves_testkit::faulty_store::FaultyStore;
 use dwarves_testkit::paced_store::{Pace, Pause};
 use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock, TestChain};
 use tokio::sync::watch;
 
+use crate::doors::{Doors, Ways};
 use crate::money::Watch;
-use crate::notes::WINDOW_SECS;
 use crate::plan::{LifePlan, Simulation};
 use crate::{backup, chaos, check, miner, money, peer};
 
@@ -93,64 +80,8 @@ impl Pace for RandomPace {
     }
 }
 
-/// The ways of miners into the pool: as many submission handlers as there are HTTP workers.
-#[derive(Clone)]
-pub(crate) struct Doors {
-    pub(crate) authenticate: Port<Authenticate>,
-    pub(crate) register: Port<Register>,
-    pub(crate) workers: Vec<(Port<FetchWork>, Port<SubmitShares>)>,
-    /// How a worker joins a session of Stratum, where anybody may log in as anybody.
-    pub(crate) join: Port<JoinWorker>,
-}
-
-fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
-    let settings = RegistrationSettings {
-        pool: hotkey(200),
-        window: Window {
-            back: Span::from_secs(WINDOW_SECS),
-            ahead: Span::from_secs(1),
-        },
-        session: Span::from_secs(3_600),
-        addresses: AddressFormat::BitcoinRegtest,
-        threshold_least: Amount::ZERO,
-        signatures_per_sec: SharedRate {
-            total: 200,
-            per_client: 100,
-        },
-        mailbox_capacity: 64,
-    };
-    let sessions = SessionKey::new(&[8; 32]);
-    let registration = RegistrationHandler::new(
-        settings,
-        ports.registration.clone(),
-        sessions,
-        BatchKey::new(&[9; 32]),
-        Arc::new(clock.clone()),
-    )
-    .start();
-    let limits = SubmissionLimits {
-        mailbox_capacity: 64,
-        requests_in_flight: SharedLimit::shared(40, 50),
-        waiting: SharedLimit::shared(6, 50),
-        jobs_cached_max: 4,
-        longpoll: Span::from_secs(5),
-        judge_deadline: Span::from_secs(10),
-    };
-    let worker = |_| {
-        let peers = ports.submission.clone();
-        let handler = SubmissionHandler::new(peers, limits, job_key(), Arc::new(clock.clone())).start();
-        (Port::new(&handler), Port::new(&handler))
-    };
-    Doors {
-        authenticate: Port::new(&registration),
-        register: Port::new(&registration),
-        workers: (0..2).map(worker).collect(),
-        join: ports.join.clone(),
-    }
-}
-
 /// The chain's headers have the true time, whatever the machine's clock shows.
-async fn tell_the_time(chain: TestChain, begin: Timestamp) {
+pub(crate) async fn tell_the_time(chain: TestChain, begin: Timestamp) {
     for second in 0.. {
         chain.set_header_time(Some(begin.plus(Span::from_secs(second))));
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -218,12 +149,13 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
         "what was counted is what is stored"
     );
 
-    let doors = open_doors(&ports, clock);
+    let doors = Doors::open(&ports, clock);
+    let ways = Ways::of(doors.clone());
     for state in &sim.miners {
         let wire = sim.wire.clone();
         let task = miner::mine(
             state.clone(),
-            doors.clone(),
+            ways.clone(),
             wire,
             clock.clone(),
             sim.notes.clone(),

@@ -9,8 +9,10 @@
 mod backup;
 mod chaos;
 mod check;
+mod doors;
 mod evaluated;
 mod fork;
+mod fronts;
 mod life;
 mod miner;
 mod money;
@@ -167,14 +169,18 @@ fn the_books_are_right_with_fresh_seeds() {
 /// More seeds, for whoever has the time: `SIM_SEEDS=1000..2000`.
 #[test]
 fn more_seeds() {
-    let Ok(seeds) = std::env::var("SIM_SEEDS") else {
-        return;
-    };
+    if let Some(seeds) = chosen_seeds() {
+        run_all(seeds);
+    }
+}
+
+fn chosen_seeds() -> Option<std::ops::Range<u64>> {
+    let seeds = std::env::var("SIM_SEEDS").ok()?;
     let (first, end) = seeds
         .split_once("..")
         .expect("SIM_SEEDS is two numbers with .. between");
     let number = |text: &str| text.parse().expect("SIM_SEEDS is two numbers");
-    run_all(number(first)..number(end));
+    Some(number(first)..number(end))
 }
 
 fn chosen_seed() -> Option<u64> {

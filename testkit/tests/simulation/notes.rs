@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence};
 use dwarves_domain::time::{Span, Timestamp};
 
 /// How old a signed request may be.
@@ -24,6 +24,8 @@ struct Inner {
     told: Told,
     /// Who made which good share, whoever brings it.
     made: BTreeMap<HeaderHash, Hotkey>,
+    /// By which front, and in which of its leads, each work was given out.
+    given: BTreeMap<ExtraNonce, (u32, u64)>,
     was_restored: bool,
     busy: u32,
     latest: Timestamp,
@@ -63,6 +65,15 @@ impl Notes {
     /// A miner made a good share; nobody knows it yet.
     pub(crate) fn made(&self, hash: HeaderHash, miner: Hotkey) {
         self.0.borrow_mut().made.insert(hash, miner);
+    }
+
+    /// A front gave out work, in this lead. It has the front's number, and no other lead gives out the same.
+    pub(crate) fn gave_work(&self, extranonce: ExtraNonce, front: u32, epoch: u64) {
+        let number = extranonce.get() >> 54 & 63;
+        assert_eq!(number, u64::from(front), "{extranonce} is not front {front}'s");
+        let mut inner = self.0.borrow_mut();
+        let before = *inner.given.entry(extranonce).or_insert((front, epoch));
+        assert_eq!(before, (front, epoch), "{extranonce} was given out before");
     }
 
     /// Who made a good share.

@@ -25,7 +25,7 @@ use dwarves_ports::clock::Clock;
 use dwarves_testkit::build::{prove, submission, worker_name};
 use dwarves_testkit::{Prng, SimClock};
 
-use crate::life::Doors;
+use crate::doors::Doors;
 use crate::miner::{hotkey_of, signed};
 use crate::notes::Notes;
 use crate::wire::{Overheard, Wire, remember};

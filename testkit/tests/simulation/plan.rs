@@ -109,6 +109,14 @@ impl Simulation {
         }
     }
 
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) const fn source(&self) -> Source {
+        self.source
+    }
+
     /// The settings of each life. They are the same, but not their objects.
     pub(crate) fn settings(&self) -> PoolSettings {
         let mut settings = pool_settings();

@@ -27,7 +27,7 @@ use super::{schema, server};
 
 mod beating;
 mod rows;
-mod succession;
+pub(crate) mod succession;
 
 use beating::Beating;
 use rows::Lease;

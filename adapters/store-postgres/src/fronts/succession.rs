@@ -15,18 +15,18 @@ const SILENT_HELD: Span = Span::from_secs(3);
 
 /// What is seen in one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub struct Look {
     /// Who leads, if anybody does: its number, its lease of it, and its beat.
-    pub(super) leader: Option<(u32, u64, u64)>,
+    pub leader: Option<(u32, u64, u64)>,
     /// How often the lead was taken.
-    pub(super) epoch: u64,
+    pub epoch: u64,
     /// Whether some session has the ledger's lock.
-    pub(super) is_held: bool,
+    pub is_held: bool,
 }
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// Stand by.
     Wait,
     /// End the session that has the ledger's lock: whoever it belongs to is silent.
@@ -37,14 +37,14 @@ pub(super) enum Verdict {
 
 /// A front that looks, again and again.
 #[derive(Debug, Default)]
-pub(super) struct Succession {
+pub struct Succession {
     /// What was seen to be true last, and since when.
     unchanged: Option<(Look, Span)>,
 }
 
 impl Succession {
     /// What follows from `look` for the front of this number; `now` is time that passed since it began to look.
-    pub(super) fn judge(&mut self, this: u32, look: Look, now: Span) -> Verdict {
+    pub fn judge(&mut self, this: u32, look: Look, now: Span) -> Verdict {
         let Some((number, ..)) = look.leader else {
             // Nobody led, or the last one stopped in order; somebody may be about to lead.
             self.unchanged = None;
@@ -75,7 +75,7 @@ impl Succession {
     }
 
     /// The ledger could not be asked for a while: what was seen before says nothing.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.unchanged = None;
     }
 }

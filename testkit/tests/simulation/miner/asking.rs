@@ -19,7 +19,7 @@ use dwarves_testkit::build::{hotkey, worker_name};
 use ed25519_dalek::Signer;
 
 use super::{ADDRESSES, Kind, MinerState, Sent, Share, hotkey_of, key_of};
-use crate::life::Doors;
+use crate::doors::{Doors, Ways};
 use crate::notes::Notes;
 use crate::wire::{Overheard, Wire};
 
@@ -29,14 +29,14 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Goes on for as long as the life does.
 pub(crate) async fn mine(
     state: Rc<RefCell<MinerState>>,
-    doors: Doors,
+    ways: Ways,
     wire: Wire,
     clock: SimClock,
     notes: Notes,
 ) {
     let miner = Miner {
         state,
-        doors,
+        ways,
         wire,
         clock,
         notes,
@@ -90,7 +90,7 @@ pub(crate) fn signed(n: u8, nonce_nanos: u64, from: IpAddr) -> Authenticate {
 
 struct Miner {
     state: Rc<RefCell<MinerState>>,
-    doors: Doors,
+    ways: Ways,
     wire: Wire,
     clock: SimClock,
     notes: Notes,
@@ -99,6 +99,11 @@ struct Miner {
 impl Miner {
     fn below(&self, bound: u64) -> u64 {
         self.state.borrow_mut().prng.below(bound)
+    }
+
+    /// The doors that it comes to this time, if any are open.
+    fn doors(&self) -> Option<Doors> {
+        self.ways.any(|doors| self.below(doors))
     }
 
     fn event(&self, what: &str) {
@@ -121,6 +126,7 @@ impl Miner {
     }
 
     async fn register(&self) {
+        let Some(doors) = self.doors() else { return };
         // Sometimes somebody replays what was signed before.
         let before = self.state.borrow().signed.clone();
         let replayed = before.filter(|_| self.below(3) == 0);
@@ -128,7 +134,7 @@ impl Miner {
         self.state.borrow_mut().signed = Some(signed.clone());
         self.wire.borrow_mut().hear_signed(&signed);
         let (sender, nonce) = (signed.sender, signed.nonce_nanos);
-        let reply = self.doors.authenticate.ask(signed, self.patience()).await;
+        let reply = doors.authenticate.ask(signed, self.patience()).await;
         self.event(&format!("authenticated: {reply:?}"));
         assert_ne!(reply, Ok(Err(Refusal::Busy)), "somebody took its allowance");
         if reply != Ok(Ok(())) {
@@ -142,7 +148,7 @@ impl Miner {
             payout_threshold: None,
             from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
-        let reply = self.doors.register.ask(register, self.patience()).await;
+        let reply = doors.register.ask(register, self.patience()).await;
         self.event(&format!("registered: {reply:?}"));
         if matches!(reply, Ok(Ok(Registered { .. }))) {
             self.state.borrow_mut().is_registered = true;
@@ -150,6 +156,7 @@ impl Miner {
     }
 
     async fn fetch(&self) {
+        let Some(doors) = self.doors() else { return };
         let (hotkey, worker, known) = {
             let mut state = self.state.borrow_mut();
             let worker = state.worker();
@@ -164,9 +171,11 @@ impl Miner {
             client: dwarves_domain::miners::Client::Earlier,
         };
         let door = self.below(2) as usize;
-        let reply = self.doors.workers[door].0.ask(fetch, self.patience()).await;
+        let reply = doors.workers[door].0.ask(fetch, self.patience()).await;
         match reply {
             Ok(Ok(IssuedJob { job, .. })) => {
+                self.notes
+                    .gave_work(job.extranonce(), doors.of.front, doors.of.epoch);
                 self.event(&format!(
                     "work template={} extranonce={:x} target={}",
                     job.template().id(),
@@ -199,8 +208,12 @@ impl Miner {
             let late = self.below(300);
             tokio::time::sleep(Duration::from_millis(late)).await;
         }
+        let Some(doors) = self.doors() else {
+            MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);
+            return;
+        };
         let door = self.below(2) as usize;
-        let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
+        let reply = doors.workers[door].1.ask(submit, self.patience()).await;
         let reply = reply.map(|reply| {
             let SharesAnswer { judged, blocks } = reply;
             for hash in blocks.into_iter().filter_map(|place| sent.shares[place].good()) {
@@ -208,7 +221,7 @@ impl Miner {
             }
             judged
         });
-        if reply == Ok(Err(Refusal::Busy)) {
+        if reply == Ok(Err(Refusal::Busy)) && doors.of.is_sound() {
             self.notes.busy();
         }
         let mut state_of_request = "again later";
@@ -222,9 +235,9 @@ impl Miner {
                 return;
             }
             Ok(Err(Refusal::MinerUnknown)) => {
-                // Its registration was acknowledged, so it is stored: it cannot be unknown.
+                // Its registration was acknowledged, so it is stored: only a front that leads no more may not know of it.
                 assert!(
-                    !self.state.borrow().is_registered,
+                    !self.state.borrow().is_registered || !doors.of.is_sound(),
                     "a registered miner is unknown"
                 );
                 state_of_request = "given up";
