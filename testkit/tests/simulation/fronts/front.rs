@@ -211,7 +211,8 @@ impl Front {
     /// Serves until it is to stop.
     async fn serve(&self, leading: Leading) -> Ended {
         let mut stop = self.world.machine(self.number()).stop.subscribe();
-        let _sender_is_in_world = stop.wait_for(|stop| *stop).await;
+        // What is seen is let go at once: nobody could say anything else meanwhile. The sender is in the world.
+        drop(stop.wait_for(|stop| *stop).await);
         let stopped = leading.ports.stop.ask(Stop, Duration::from_secs(60)).await;
         stopped.expect("the pool stops within a minute");
         self.world.database.resign(leading.epoch);

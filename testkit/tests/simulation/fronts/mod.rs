@@ -34,7 +34,7 @@ use line::Line;
 use world::{Machine, World};
 
 /// Seeds that every run of the tests goes through.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 80;
 /// Commits that may be on their way at once: each front, dead or alive, has one.
 const PARCELS_MAX: usize = 64;
 
@@ -162,7 +162,7 @@ fn what_any_front_acknowledged_is_in_the_ledger_once_whatever_happens() {
 /// What the seeds of every run do not show, another run may.
 #[test]
 fn fronts_take_over_with_fresh_seeds() {
-    crate::in_threads(dwarves_testkit::fresh_seeds(12), &[], run);
+    crate::in_threads(dwarves_testkit::fresh_seeds(8), &[], run);
 }
 
 /// More seeds, for whoever has the time: `SIM_SEEDS=1000..2000`.
