@@ -12,6 +12,7 @@ use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict};
 use dwarves_domain::signature::{KeyType, SignedRequest};
+use dwarves_domain::time::Span;
 use dwarves_ports::clock::Clock;
 use dwarves_testkit::SimClock;
 use dwarves_testkit::build::{hotkey, worker_name};
@@ -25,6 +26,8 @@ use crate::wire::{Overheard, Wire};
 
 /// Where all miners of the simulation are: its limits leave all places to one client.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// How long the pool waits until a block of a share that does not count is stored, before it says that it is one.
+const STORED_IN: Span = Span::from_secs(10);
 
 /// Goes on for as long as the life does.
 pub(crate) async fn mine(
@@ -212,11 +215,15 @@ impl Miner {
             MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);
             return;
         };
+        let asked_at = self.clock.now();
         let door = self.below(2) as usize;
         let reply = doors.workers[door].1.ask(submit, self.patience()).await;
         let reply = reply.map(|reply| {
             let SharesAnswer { judged, blocks } = reply;
-            for hash in blocks.into_iter().filter_map(|place| sent.shares[place].good()) {
+            // One that could not be stored for so long is on its way to the chain, and that is all that is said of it.
+            let is_stored = self.clock.now().since(asked_at) < STORED_IN;
+            let blocks = blocks.into_iter().filter(|_| is_stored);
+            for hash in blocks.filter_map(|place| sent.shares[place].good()) {
                 self.notes.block(hash, self.state.borrow().hotkey());
             }
             judged
