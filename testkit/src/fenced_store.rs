@@ -100,10 +100,11 @@ impl Passage for Fenced {
 
 #[cfg(test)]
 mod tests {
-    use dwarves_ports::store::StoreAction;
+    use dwarves_ports::store::{Store as _, StoreAction};
     use dwarves_store_sqlite::InlineStore;
 
     use super::*;
+    use crate::faulty_store::{Fault, FaultPlan, FaultyStore};
 
     fn setting(value: &str) -> Vec<Write> {
         vec![Write::SaveSetting {
@@ -161,13 +162,11 @@ mod tests {
     #[test]
     fn what_is_refused_otherwise_is_refused_as_before() {
         let inner: SharedStore = Arc::new(InlineStore::fresh());
-        let fence = Fence::before(Arc::new(crate::faulty_store::FaultyStore::new(
-            inner,
-            crate::faulty_store::FaultPlan {
-                at: vec![(1, crate::faulty_store::Fault::Refuse)],
-                disk_full: None,
-            },
-        )));
+        let plan = FaultPlan {
+            at: vec![(1, Fault::Refuse)],
+            disk_full: None,
+        };
+        let fence = Fence::before(Arc::new(FaultyStore::new(inner, plan)));
         let first = fence.take();
         let refused = now(first.commit(setting("a"))).unwrap_err();
         assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
