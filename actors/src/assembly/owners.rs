@@ -190,6 +190,7 @@ pub(super) fn start(
     let miners = placement.start(move || MinerManager::new(parts, memory));
 
     let mut evaluator = None;
+    let mut look_for_tip = None;
     let work = match &world.trade {
         Trade::Mining { chain, .. } => {
             let parts = WorkManagerParts {
@@ -212,6 +213,7 @@ pub(super) fn start(
                 past_templates_max: work.past_templates_max,
             };
             let work = placement.start(move || WorkManager::new(parts));
+            look_for_tip = Some(Outbox::new(&work));
             work_ports!(&work, &work)
         }
         Trade::Evaluating {
@@ -386,6 +388,7 @@ pub(super) fn start(
         read_bindings: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
+        look_for_tip,
         read_schedule: peers.read_schedule,
         read_records: Port::new(&miners),
         notifications,

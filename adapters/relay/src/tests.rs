@@ -101,7 +101,11 @@ fn stand_by(seen: Fronts, passes_on: bool, connections_max: usize) -> Standing {
         http,
         stratum,
         seen: sender,
-        relay: Relay::start(vec![http_entrance, stratum_entrance], settings).unwrap(),
+        relay: Relay::start(
+            vec![http_entrance, stratum_entrance],
+            &Common::new(["http", "stratum"].map(str::to_owned).into_iter(), settings),
+        )
+        .unwrap(),
     }
 }
 
