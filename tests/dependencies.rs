@@ -214,6 +214,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["api-types", "domain", "keys", "lanes", "ports", "system"],
     ),
     ("dwarves-relay", &["domain", "peers", "ports"]),
+    ("dwarves-link", &["actors", "domain", "ports"]),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (
         "dwarves-http",

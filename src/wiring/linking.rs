@@ -20,7 +20,7 @@ use super::chain::OpenChain;
 use super::ground::Ground;
 use super::hashing::Hashing;
 use super::passing_on::entrances;
-use super::sockets::Sockets;
+use super::sockets::{self, Sockets};
 use super::standing_by::front_end_of;
 use super::stratum::{self, RunningStratum, StratumNeeds};
 use super::stratum_listeners::BoundStratum;
@@ -39,6 +39,26 @@ pub(super) fn socket(
     handed_over: &mut impl Iterator<Item = Option<TcpListener>>,
 ) -> Option<TcpListener> {
     config.front.listen.and_then(|_| handed_over.next()).flatten()
+}
+
+/// Opens the listener and closes it again; see [`super::try_listeners`].
+pub(super) fn try_listener(
+    config: &Config,
+    is_running: bool,
+) -> Option<(String, Result<String, StartError>)> {
+    let listen = config.front.listen?;
+    let setting = format!("{}.listen", dwarves_link::SETTING);
+    let tried = match is_running {
+        true => Ok(format!("{listen}, in use by the running pool")),
+        false => sockets::open(listen)
+            .map(|_| listen.to_string())
+            .map_err(|source| StartError::Bind {
+                setting: setting.clone(),
+                listen,
+                source,
+            }),
+    };
+    Some((setting, tried))
 }
 
 /// Takes links of the fronts that stand by.

@@ -32,3 +32,7 @@ pub use uplink::{Dialing, Linked, Uplink};
 
 /// The setting of the listener that takes links, by which other fronts find where it is.
 pub const SETTING: &str = "front";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "these are tests")]
+mod tests;
