@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_actors::ask::{Outbox, bound_mailbox};
+use dwarves_actors::ask::{Outbox, bound_mailbox, tell_every};
 use dwarves_actors::live_work::{LiveWork, WorkChanged};
 use dwarves_actors::miner_manager::messages::{JudgeShares, MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::{LookForTip, Subscribe};
@@ -17,7 +17,7 @@ use dwarves_domain::work::Template;
 use dwarves_ports::clock::Moment;
 
 use crate::channel::{LinkError, Reading, Writing};
-use crate::ends::{BEAT_EVERY, SILENT_MAX, Voice};
+use crate::ends::{BEAT_EVERY, Beat, SILENT_MAX, Voice};
 use crate::exchange::{Exchanging, LinkPlace};
 use crate::plain::{joining, shares, work};
 use crate::words::{Answer, Join, Question, Request, Take, ToLeader, ToStandby};
@@ -139,7 +139,7 @@ impl Downlink {
         let asked = async move { port.ask_patiently(candidate, TAKE_PATIENCE).await };
         ctx.spawn(wrap_future::<_, Self>(asked).map(move |taken, this, ctx| {
             let answer = match taken {
-                Ok(taken) => Some(Answer::Take(shares::taken(taken))),
+                Ok(taken) => Some(Answer::Take(shares::fate(taken))),
                 Err(error) => {
                     log::error!("a block of {} is left out: {error}", this.place.name());
                     None
@@ -178,8 +178,8 @@ impl Downlink {
         self.jobs.retain(|id| told.contains_key(&id));
     }
 
-    fn beat(&mut self, ctx: &mut Context<Self>) {
-        if self.heard_at.elapsed().to_std() > SILENT_MAX {
+    fn on_beat(&mut self, ctx: &mut Context<Self>) {
+        if self.heard_at.elapsed() > SILENT_MAX {
             return self.end(&LinkError::Silent, ctx);
         }
         self.say(&ToStandby::Beat, ctx);
@@ -202,7 +202,7 @@ impl Actor for Downlink {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        ctx.run_interval(BEAT_EVERY, Self::beat);
+        tell_every(ctx, BEAT_EVERY, Beat);
         log::info!("{} gives out work, too", self.place.name());
         let subscriber = Outbox::new(&ctx.address());
         let watcher = Outbox::new(&ctx.address());
@@ -212,6 +212,14 @@ impl Actor for Downlink {
         if subscribed.is_err() || watching.is_err() {
             self.end(&LinkError::Stuck, ctx);
         }
+    }
+}
+
+impl Handler<Beat> for Downlink {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, ctx: &mut Self::Context) {
+        self.on_beat(ctx);
     }
 }
 

@@ -1,16 +1,21 @@
 //! What both ends of a link have in common: how an actor speaks, and when the other is taken for gone.
 
-use std::time::Duration;
-
+use actix::Message;
+use dwarves_domain::time::Span;
 use serde::Serialize;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::channel::{LinkError, Writing};
 
 /// How often each end says that it is there.
-pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const BEAT_EVERY: Span = Span::from_secs(1);
 /// How long the other may say nothing.
-pub(crate) const SILENT_MAX: Duration = Duration::from_secs(5);
+pub(crate) const SILENT_MAX: Span = Span::from_secs(5);
+/// A hint to say that this end is there, and to look whether the other is.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Beat;
+
 /// Words that may wait to be sent. Whoever has so many waiting does not read.
 const WAITING_MAX: usize = 8_192;
 /// How many bytes are sent at a time, if so much waits.

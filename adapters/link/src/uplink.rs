@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use actix_rt::Arbiter;
-use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, bound_mailbox};
+use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, bound_mailbox, tell_every};
 use dwarves_actors::block_tracker::messages::{CandidateReply, TakeCandidate};
 use dwarves_actors::handlers::submission::SubmissionPeers;
 use dwarves_actors::live_work::{LiveWork, WorkReaders};
@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 
 use crate::channel::{self, LinkError, LinkKey, Reading};
-use crate::ends::{BEAT_EVERY, SILENT_MAX, Voice};
+use crate::ends::{BEAT_EVERY, Beat, SILENT_MAX, Voice};
 use crate::plain::{joining, shares, work};
 use crate::words::{Answer, Hello, Question, ToLeader, ToStandby, Welcome};
 
@@ -216,7 +216,7 @@ impl Uplink {
                 reply.answer(said.into_iter().map(shares::judgement_of).collect());
             }
             (Awaited::Join(reply), Some(Answer::Join(said))) => reply.answer(joining::joined_of(said)),
-            (Awaited::Take(reply), Some(Answer::Take(said))) => reply.answer(shares::taken_of(said)),
+            (Awaited::Take(reply), Some(Answer::Take(said))) => reply.answer(shares::fate_of(said)),
             _ => return Err(senseless()),
         }
         Ok(())
@@ -233,8 +233,8 @@ impl Uplink {
         }
     }
 
-    fn beat(&mut self, ctx: &mut Context<Self>) {
-        if self.heard_at.elapsed().to_std() > SILENT_MAX {
+    fn on_beat(&mut self, ctx: &mut Context<Self>) {
+        if self.heard_at.elapsed() > SILENT_MAX {
             return self.end(&LinkError::Silent, ctx);
         }
         self.readers.tell_those_behind(&self.work);
@@ -284,10 +284,18 @@ impl Actor for Uplink {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        ctx.run_interval(BEAT_EVERY, Self::beat);
+        tell_every(ctx, BEAT_EVERY, Beat);
         if let Some(nodes) = self.nodes.clone() {
             ctx.spawn(wrap_future(tell_tips(nodes, self.voice.clone())));
         }
+    }
+}
+
+impl Handler<Beat> for Uplink {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, ctx: &mut Self::Context) {
+        self.on_beat(ctx);
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) enum ToStandby {
 pub(crate) enum Answer {
     Judge(Vec<Result<Vec<Verdict>, Refused>>),
     Join(Result<Joined, Refused>),
-    Take(Taken),
+    Take(Fate),
 }
 
 /// What one client brought for one miner.
@@ -166,7 +166,7 @@ pub(crate) struct Take {
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Taken {
+pub(crate) enum Fate {
     Taken,
     Crowded,
     Lost,

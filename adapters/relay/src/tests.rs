@@ -10,7 +10,7 @@ use dwarves_peers::proxy::{HeaderReader, Said, header};
 use dwarves_ports::fronts::{FrontRow, Fronts};
 use tokio::sync::watch;
 
-use super::{Answers, Entrance, Relay, Settings};
+use super::{Answers, Common, Entrance, Relay, Settings};
 
 /// The front that leads.
 struct Leader {

@@ -14,7 +14,7 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::{FullExtraNonce, Header, Job, JobId, JobKey, Template};
 
 use super::refusals;
-use crate::words::{self, Share, Take, Taken, Verdict, Why};
+use crate::words::{self, Fate, Share, Take, Verdict, Why};
 
 /// Jobs that are kept ready where shares are judged; others are built again from their ids.
 const JOBS_MAX: usize = 65_536;
@@ -215,20 +215,20 @@ pub(crate) fn candidate(said: &Take, at: Timestamp, template: Option<&Template>)
 }
 
 /// What is said of what became of it.
-pub(crate) fn taken(reply: CandidateReply) -> Taken {
+pub(crate) fn fate(reply: CandidateReply) -> Fate {
     match reply {
-        CandidateReply::Taken => Taken::Taken,
-        CandidateReply::Crowded => Taken::Crowded,
-        CandidateReply::Lost => Taken::Lost,
+        CandidateReply::Taken => Fate::Taken,
+        CandidateReply::Crowded => Fate::Crowded,
+        CandidateReply::Lost => Fate::Lost,
     }
 }
 
 /// What became of it, as it was said.
-pub(crate) fn taken_of(said: Taken) -> CandidateReply {
+pub(crate) fn fate_of(said: Fate) -> CandidateReply {
     match said {
-        Taken::Taken => CandidateReply::Taken,
-        Taken::Crowded => CandidateReply::Crowded,
-        Taken::Lost => CandidateReply::Lost,
+        Fate::Taken => CandidateReply::Taken,
+        Fate::Crowded => CandidateReply::Crowded,
+        Fate::Lost => CandidateReply::Lost,
     }
 }
 
