@@ -189,8 +189,7 @@ pub(super) fn start(
     };
     let miners = placement.start(move || MinerManager::new(parts, memory));
 
-    let mut evaluator = None;
-    let mut look_for_tip = None;
+    let (mut evaluator, mut look_for_tip) = (None, None);
     let work = match &world.trade {
         Trade::Mining { chain, .. } => {
             let parts = WorkManagerParts {
@@ -220,8 +219,9 @@ pub(super) fn start(
             evaluator: settings, ..
         } => {
             // If it cannot be stored now, it is at the next start.
-            let writes = vec![Trade::mark()];
-            let _stored = commit.post(Commit { writes });
+            let _stored = commit.post(Commit {
+                writes: vec![Trade::mark()],
+            });
             let parts = WorkEvaluatorParts {
                 settings: (**settings).clone(),
                 clock: world.clock.clone(),

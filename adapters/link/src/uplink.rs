@@ -1,7 +1,7 @@
 //! The end of a link at a front that stands by: it stands for the owners of miners, work and blocks at the one that leads.
 //!
 //! What it is asked it says to them, and gives their answer; what they tell of work and miners it tells on. When the link
-//! ends, whatever waits for an answer hears that nobody is there ([`AskError::Gone`](dwarves_actors::ask::AskError::Gone)):
+//! ends, whatever waits for an answer hears that nobody is there ([`AskError::Gone`]):
 //! whether it was done is unknown, and repeating is safe.
 
 use std::collections::HashMap;
