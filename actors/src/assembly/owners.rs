@@ -188,7 +188,6 @@ pub(super) fn start(
         difficulty_range,
     };
     let miners = placement.start(move || MinerManager::new(parts, memory));
-
     let (mut evaluator, mut look_for_tip) = (None, None);
     let work = match &world.trade {
         Trade::Mining { chain, .. } => {
@@ -243,8 +242,7 @@ pub(super) fn start(
             work_ports!(&chainless, &works)
         }
     };
-    // Found blocks are looked at whenever the tip moves. Nobody else can have filled this mailbox yet; and the
-    // tracker looks by itself every few seconds, so that nothing but time would be lost.
+    // Found blocks are looked at whenever the tip moves. If it is not told, the tracker looks by itself before long.
     if let Some(subscriber) = money.changed {
         let _subscribed = work.subscribe.post(Subscribe { subscriber });
     }
