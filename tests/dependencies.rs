@@ -266,6 +266,7 @@ fn may_know_actix(name: &str) -> bool {
     [
         "dwarves-actors",
         "dwarves-stratum",
+        "dwarves-link",
         "dwarves-http",
         "dwarves-synapse",
         "dwarves-validators",

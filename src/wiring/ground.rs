@@ -10,7 +10,7 @@ use dwarves_system::SystemRandomness;
 use dwarves_system::clock::PoolClock;
 
 use super::chain::OpenChain;
-use super::standing_by::Database;
+use super::lead::Database;
 use super::{StartError, ledger, listen_file};
 use crate::config::Config;
 

@@ -195,12 +195,11 @@ async fn a_tip_that_others_have_is_looked_for_unless_it_is_known() {
     bench.gate.open();
     settle().await;
     assert_eq!(bench.live().await, [1]);
-    bench.manager.do_send(LookForTip(bench.chain.tip().hash));
+    let hint = Outbox::new(&bench.manager);
+    hint.tell(LookForTip(bench.chain.tip().hash)).unwrap();
     settle().await;
     assert_eq!(bench.live().await, [1], "it is known");
-    bench
-        .manager
-        .do_send(LookForTip(HeaderHash::from_bytes([0x77; 32])));
+    hint.tell(LookForTip(HeaderHash::from_bytes([0x77; 32]))).unwrap();
     settle().await;
     assert_eq!(bench.live().await, [1, 2], "there may be new work");
 }

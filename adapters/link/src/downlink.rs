@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_actors::ask::{Outbox, bound_mailbox, tell_every};
+use dwarves_actors::ask::{Outbox, Port, bound_mailbox, tell_every};
+use dwarves_actors::handlers::submission::SubmissionPeers;
 use dwarves_actors::live_work::{LiveWork, WorkChanged};
-use dwarves_actors::miner_manager::messages::{JudgeShares, MinerChanged, WatchMiners};
+use dwarves_actors::miner_manager::messages::{JoinWorker, JudgeShares, MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::{LookForTip, Subscribe};
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, TemplateId};
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::work::Template;
-use dwarves_ports::clock::Moment;
+use dwarves_domain::work::{FrontEnd, JobKey, Template};
+use dwarves_ports::clock::{Moment, SharedClock};
 
-use crate::channel::{LinkError, Reading, Writing};
+use crate::channel::{LinkError, LinkKey, Reading, Writing};
 use crate::ends::{BEAT_EVERY, Beat, SILENT_MAX, Voice};
-use crate::exchange::{Exchanging, LinkPlace};
+use crate::places::LinkPlace;
 use crate::plain::{joining, shares, work};
 use crate::words::{Answer, Join, Question, Request, Take, ToLeader, ToStandby};
 
@@ -30,6 +32,29 @@ const JUDGE_DEADLINE: Duration = Duration::from_secs(30);
 const JOIN_DEADLINE: Duration = Duration::from_secs(10);
 /// How long it is tried to hand a block over.
 const TAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom the other fronts' sessions ask here, and what is needed to understand them.
+#[derive(Clone)]
+pub struct Exchanging {
+    /// The secret of all fronts.
+    pub key: LinkKey,
+    /// The key of job ids.
+    pub job_key: JobKey,
+    /// How addresses are written.
+    pub addresses: AddressFormat,
+    /// Which extranonces this front gives out.
+    pub front_end: FrontEnd,
+    /// The owners of miners, work and blocks.
+    pub submission: SubmissionPeers,
+    /// Lets workers into sessions.
+    pub join: Port<JoinWorker>,
+    /// Tells what operators decide about miners.
+    pub watch_miners: Port<WatchMiners>,
+    /// Hears that other fronts' nodes have another tip.
+    pub look_for_tip: Option<Outbox<LookForTip>>,
+    /// Where it reads the time.
+    pub clock: SharedClock,
+}
 
 /// The actor at this end of a link.
 pub(crate) struct Downlink {

@@ -1,27 +1,19 @@
 //! The end of all links at the front that leads: it accepts them, and each is an actor of its own from then on.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use actix_rt::Arbiter;
-use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::handlers::submission::SubmissionPeers;
-use dwarves_actors::miner_manager::messages::{JoinWorker, WatchMiners};
-use dwarves_actors::work_manager::messages::LookForTip;
-use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::FrontNumber;
-use dwarves_domain::work::{FrontEnd, JobKey};
-use dwarves_ports::clock::SharedClock;
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::channel::{self, LinkError, LinkKey};
-use crate::downlink::Downlink;
+use crate::channel::{self, LinkError};
+use crate::downlink::{Downlink, Exchanging};
+use crate::places::Places;
 use crate::words::Hello;
 
 /// How long shaking hands may take.
@@ -30,29 +22,6 @@ const BEGIN_MAX: Duration = Duration::from_secs(5);
 const BEGINNING_MAX: usize = 64;
 /// How long nothing is accepted after accepting failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-
-/// Whom the other fronts' sessions ask here, and what is needed to understand them.
-#[derive(Clone)]
-pub struct Exchanging {
-    /// The secret of all fronts.
-    pub key: LinkKey,
-    /// The key of job ids.
-    pub job_key: JobKey,
-    /// How addresses are written.
-    pub addresses: AddressFormat,
-    /// Which extranonces this front gives out.
-    pub front_end: FrontEnd,
-    /// The owners of miners, work and blocks.
-    pub submission: SubmissionPeers,
-    /// Lets workers into sessions.
-    pub join: Port<JoinWorker>,
-    /// Tells what operators decide about miners.
-    pub watch_miners: Port<WatchMiners>,
-    /// Hears that other fronts' nodes have another tip.
-    pub look_for_tip: Option<Outbox<LookForTip>>,
-    /// Where it reads the time.
-    pub clock: SharedClock,
-}
 
 /// Links at work; dropping it ends them.
 pub struct Exchange {
@@ -69,10 +38,7 @@ impl Exchange {
         let (known, fronts) = watch::channel(BTreeSet::new());
         thread.spawn_fn(move || {
             actix_rt::spawn(async move {
-                let places = Places(Rc::new(RefCell::new(Taken {
-                    numbers: [parts.front_end].into(),
-                    known,
-                })));
+                let places = Places::new(parts.front_end, known);
                 let listener = listener
                     .set_nonblocking(true)
                     .and_then(|()| tokio::net::TcpListener::from_std(listener));
@@ -105,65 +71,6 @@ impl Drop for Exchange {
             let _gone = stop.send(());
         }
         self.thread.stop();
-    }
-}
-
-/// Who is linked, and which extranonces are somebody's.
-struct Taken {
-    numbers: BTreeSet<FrontEnd>,
-    known: watch::Sender<BTreeSet<FrontNumber>>,
-}
-
-#[derive(Clone)]
-struct Places(Rc<RefCell<Taken>>);
-
-/// A link's place, given back when it is dropped.
-pub(crate) struct LinkPlace {
-    places: Places,
-    front_end: FrontEnd,
-    number: FrontNumber,
-    name: String,
-}
-
-impl Places {
-    /// A place for a front, if nobody gives out its extranonces already: two sessions would have the same work.
-    fn take(&self, hello: Hello) -> Result<LinkPlace, String> {
-        let front_end = FrontEnd::new(hello.front_end).ok_or("there is no such number of a front")?;
-        let mut taken = self.0.borrow_mut();
-        if !taken.numbers.insert(front_end) {
-            return Err(format!(
-                "another front gives out the extranonces of number {}: a link of it that is not over yet, or one whose number \
-                 is 64 more or less",
-                hello.front_end
-            ));
-        }
-        let number = FrontNumber::new(hello.number);
-        taken.known.send_modify(|known| {
-            known.insert(number);
-        });
-        Ok(LinkPlace {
-            places: self.clone(),
-            front_end,
-            number,
-            name: hello.name,
-        })
-    }
-}
-
-impl LinkPlace {
-    /// What the log calls it.
-    pub(crate) fn name(&self) -> String {
-        format!("{} (front {})", self.name, self.number)
-    }
-}
-
-impl Drop for LinkPlace {
-    fn drop(&mut self) {
-        let mut taken = self.places.0.borrow_mut();
-        taken.numbers.remove(&self.front_end);
-        taken.known.send_modify(|known| {
-            known.remove(&self.number);
-        });
     }
 }
 

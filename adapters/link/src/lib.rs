@@ -11,6 +11,7 @@
 //! | [`uplink`] | the end at a front that stands by |
 //! | [`exchange`] | the end at the front that leads: it accepts links |
 //! | `downlink` | one of them |
+//! | `places` | which fronts have a link, and which extranonces are somebody's |
 //! | `channel` | frames that only holders of the pool's key can read and write |
 //! | `ends` | what both ends have in common |
 //! | `words` | what is said, as it travels |
@@ -22,12 +23,14 @@ mod channel;
 mod downlink;
 mod ends;
 pub mod exchange;
+mod places;
 mod plain;
 pub mod uplink;
 mod words;
 
 pub use channel::{LinkError, LinkKey};
-pub use exchange::{Exchange, Exchanging};
+pub use downlink::Exchanging;
+pub use exchange::Exchange;
 pub use uplink::{Dialing, Linked, Uplink};
 
 /// The setting of the listener that takes links, by which other fronts find where it is.
