@@ -69,10 +69,9 @@ impl Future for Process {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let signals = self.signals.clone();
         signals.0.waker.replace(Some(context.waker().clone()));
-        if !signals.0.is_over.get() && !signals.0.stands_still.get() {
-            if let Some(tasks) = self.tasks.as_mut() {
-                let _all_done = Pin::new(tasks).poll(context);
-            }
+        let runs = !signals.0.is_over.get() && !signals.0.stands_still.get();
+        if let Some(tasks) = self.tasks.as_mut().filter(|_| runs) {
+            let _all_done = Pin::new(tasks).poll(context);
         }
         if signals.0.is_over.get() {
             // Every actor and every future of it is dropped.
