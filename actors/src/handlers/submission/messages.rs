@@ -99,8 +99,8 @@ impl Request for SubmitRolled {
 pub struct SharesAnswer {
     /// What came of the request.
     pub judged: Judgement,
-    /// The places in the request of shares that do not count and are blocks: what met the network's target was stored and
-    /// submitted, whatever became of the share.
+    /// The places in the request of shares that do not count and are blocks: what met the network's target goes to the chain,
+    /// whatever became of the share, and is stored, too, unless the ledger takes longer than is waited here.
     pub blocks: Vec<usize>,
 }
 
