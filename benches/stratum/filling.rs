@@ -177,7 +177,7 @@ impl Filling {
             if let Some(before) = under_way.replace(next) {
                 before.await?;
             }
-            if self.shares % SAID_EVERY == 0 {
+            if self.shares.is_multiple_of(SAID_EVERY) {
                 println!(
                     "{} shares after {:.0} s",
                     self.shares,

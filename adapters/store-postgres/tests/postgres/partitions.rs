@@ -40,7 +40,7 @@ fn commits_of_every_length_go_to_their_partitions() {
         let total = block_on(store.totals()).unwrap().shares;
         assert_eq!(total, next - 1);
         // What a start knows of the partitions is what the one before made.
-        if next % 2 == 0 {
+        if next.is_multiple_of(2) {
             drop(store);
             store = open(&database);
         }
