@@ -214,6 +214,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["api-types", "domain", "keys", "lanes", "ports", "system"],
     ),
     ("dwarves-relay", &["domain", "peers", "ports"]),
+    ("dwarves-link", &["actors", "domain", "ports"]),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (
         "dwarves-http",
@@ -265,6 +266,7 @@ fn may_know_actix(name: &str) -> bool {
     [
         "dwarves-actors",
         "dwarves-stratum",
+        "dwarves-link",
         "dwarves-http",
         "dwarves-synapse",
         "dwarves-validators",

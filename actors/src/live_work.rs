@@ -7,6 +7,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Template};
 use dwarves_ports::clock::Moment;
 
+use crate::ask::{AskError, Outbox};
+
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWork {
@@ -139,3 +141,46 @@ impl LackOfWork {
 #[derive(Clone, Debug, actix::Message)]
 #[rtype(result = "()")]
 pub struct WorkChanged(pub Arc<LiveWork>);
+
+/// All who are told of the live work. One whose mailbox is full is behind, and is told later: a handler with old work would
+/// call good shares stale.
+#[derive(Debug, Default)]
+pub struct WorkReaders(Vec<WorkReader>);
+
+#[derive(Debug)]
+struct WorkReader {
+    outbox: Outbox<WorkChanged>,
+    is_behind: bool,
+}
+
+impl WorkReaders {
+    /// Tells one more, and from now on.
+    pub fn add(&mut self, outbox: Outbox<WorkChanged>, work: &Arc<LiveWork>) {
+        self.0.push(WorkReader {
+            outbox,
+            is_behind: true,
+        });
+        self.tell_those_behind(work);
+    }
+
+    /// Tells all: the work has changed.
+    pub fn tell_all(&mut self, work: &Arc<LiveWork>) {
+        for reader in &mut self.0 {
+            reader.is_behind = true;
+        }
+        self.tell_those_behind(work);
+    }
+
+    /// Tells those who could not be told before. To be called every now and then.
+    pub fn tell_those_behind(&mut self, work: &Arc<LiveWork>) {
+        self.0.retain_mut(|reader| {
+            if !reader.is_behind {
+                return true;
+            }
+            let told = reader.outbox.tell(WorkChanged(Arc::clone(work)));
+            reader.is_behind = told == Err(AskError::Busy);
+            // One that is gone ended with its thread.
+            told != Err(AskError::Gone)
+        });
+    }
+}

@@ -246,6 +246,11 @@ impl Difficulty {
         })
     }
 
+    /// The difficulty of this many steps of 2^-64; the easiest one, if it is less.
+    pub fn from_raw(raw: u128) -> Self {
+        Self(raw).max(Self::MIN)
+    }
+
     /// The raw fixed-point number, in steps of 2^-64.
     pub const fn raw(self) -> u128 {
         self.0

@@ -55,6 +55,12 @@ impl Moment {
         Self(Instant::now())
     }
 
+    /// The moment so long before this one; this one, if the machine's clock does not reach back so far.
+    #[must_use]
+    pub fn minus(self, span: Span) -> Self {
+        Self(self.0.checked_sub(span.to_std()).unwrap_or(self.0))
+    }
+
     /// How long ago it was.
     pub fn elapsed(self) -> Span {
         Self::now().since(self)

@@ -38,30 +38,31 @@ use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::pool_manager::settings::Effective;
-use dwarves_ports::clock::SharedClock;
-use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use dwarves_http::{HttpDeps, HttpLimits};
-use dwarves_keys::{AdminToken, PoolKey};
+use dwarves_link::Exchange;
 use dwarves_system::SystemRandomness;
-use dwarves_system::clock::PoolClock;
 
 mod announce;
 mod chain;
 mod connect;
 mod error;
 mod evaluator;
+mod ground;
 mod halt;
 mod hashing;
 mod http_server;
 mod json_rpc;
+pub mod lead;
 pub mod ledger;
+mod linking;
 pub mod listen_file;
 mod miner_notifications;
 mod notifications;
 mod operator;
+mod passing_on;
 pub mod service;
 mod settings;
 mod sides;
@@ -79,14 +80,16 @@ mod watches;
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 pub use error::StartError;
+use ground::Ground;
 use hashing::Hashing;
 pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
+use lead::{Database, Lead, Others};
 use listen_file::Addresses;
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
-use standing_by::{Database, Lead, Others, listeners};
-use stratum::RunningStratum;
+use standing_by::listeners;
+use stratum::{RunningStratum, StratumNeeds};
 use stratum_listeners::BoundStratum;
 use synapse::{BoundSynapse, RunningSynapse};
 pub use trying::{try_files, try_listeners};
@@ -117,57 +120,12 @@ pub struct RunningPool {
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     stratum_server: RunningStratum,
+    exchange: Option<Exchange>,
     synapse_server: RunningSynapse,
     validators_server: RunningValidators,
     stop: Port<Stop>,
     managers: Arbiter,
     chain: OpenChain,
-}
-
-/// What the pool stands on: opened first, closed last.
-struct Ground {
-    clock: SharedClock,
-    store: SharedStore,
-    /// The same for pages, which a standby may answer.
-    shown: SharedStore,
-    chain: OpenChain,
-    pool_key: PoolKey,
-    admin_token: AdminToken,
-}
-
-/// Opens key, token, ledger and chain in the data directory.
-async fn open_ground(
-    config: &Config,
-    data_dir: &Path,
-    database: Option<Database>,
-) -> Result<Ground, StartError> {
-    let unusable = |source| StartError::DataDir {
-        path: data_dir.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let clock: SharedClock = Arc::new(PoolClock::start());
-    ledger::key_must_be_there(config, data_dir)?;
-    let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
-    let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
-    for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
-        log::warn!("{warning}");
-    }
-    let ledger::Opened { store, shown } = match database {
-        Some(database) => database.opened(),
-        None => ledger::open_file(config, data_dir)?,
-    };
-    // Only now is it sure that no other pool runs here, whose file it would be.
-    listen_file::remove(data_dir).map_err(unusable)?;
-    let chain = OpenChain::open(config, data_dir, &pool_key, &clock).await?;
-    Ok(Ground {
-        clock,
-        store,
-        shown,
-        chain,
-        pool_key,
-        admin_token,
-    })
 }
 
 /// As [`start_on`], with sockets of its own and a ledger in a file.
@@ -203,10 +161,11 @@ pub async fn start_on(
     let bound_synapse = BoundSynapse::bind(config, of_synapse)?;
     let of_validators = validators.and_then(|_| handed_over.next()).flatten();
     let bound_validators = BoundValidators::bind(config, of_validators)?;
+    let front_socket = linking::socket(config, &mut handed_over);
     let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
     let others = database.as_ref().and_then(Database::others);
-    let ground = open_ground(config, data_dir, database).await?;
+    let ground = Ground::open(config, data_dir, database).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
     let mut settings =
@@ -239,6 +198,8 @@ pub async fn start_on(
     .start();
     let operator = operator::start(&ground, &ports).await?;
     let events = announce::start(&ground, &ports)?;
+    let needs = StratumNeeds::led_here(&ground, &ports, front_end);
+    let exchange = front_socket.map(|socket| linking::exchange(socket, &ground, &needs, &ports));
     let connect = connect::connect(config, http, &bound_stratum);
     let deps = HttpDeps {
         ports: dwarves_http::PoolPorts {
@@ -288,11 +249,12 @@ pub async fn start_on(
             .as_ref()
             .map(|evaluator| evaluator::deps(config, evaluator)),
         fronts: others.map(|others| others.seen),
+        linked: exchange.as_ref().map(Exchange::fronts),
         stopping: stopped,
     };
     let hashing = Hashing::start(config)?;
     stratum::allow_files(config);
-    let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing, front_end);
+    let stratum_server = bound_stratum.start(config, &needs, &hashing);
     let parts = handler_parts(config, &ground, &ports, hashing);
     let deps = Arc::new(deps);
     let bittensor = bound_synapse.address();
@@ -318,6 +280,7 @@ pub async fn start_on(
         http,
         stratum,
         stratum_server,
+        exchange,
         synapse_server,
         validators_server,
         stop_wanted,
@@ -369,6 +332,8 @@ impl RunningPool {
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
         self.stratum_server.close().await;
+        // Other fronts' sessions end with their links, once what they sent is answered: the actors drain below.
+        drop(self.exchange);
         let ((), synapses_served, validators_served) = tokio::join!(
             self.server.stop(true),
             self.synapse_server.stop(),

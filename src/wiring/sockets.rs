@@ -138,6 +138,22 @@ impl Sockets {
         opened.collect::<Result<_, _>>().map(Self)
     }
 
+    /// The same sockets once more, for somebody else who listens on them.
+    ///
+    /// # Errors
+    /// If the operating system has no more of them.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        let again = self.0.iter().map(|socket| {
+            Ok(HandedOver {
+                name: socket.name.clone(),
+                address: socket.address,
+                listener: socket.listener.try_clone()?,
+                is_own: socket.is_own,
+            })
+        });
+        again.collect::<io::Result<_>>().map(Self)
+    }
+
     /// The settings, each with where it really listens and the same socket once more.
     ///
     /// # Errors

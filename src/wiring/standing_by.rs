@@ -4,28 +4,23 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpResponse, ResponseError as _};
-use dwarves_api_types::pool::Alive;
-use dwarves_domain::work::FrontEnd;
-use dwarves_http::connections::handshake::in_bytes;
-use dwarves_http::problem::{Code, Problem};
 use dwarves_keys::PoolKey;
 use dwarves_ports::fronts::Fronts;
-use dwarves_ports::halt::Halt;
-use dwarves_relay::{Answers, Entrance, Relay};
+use dwarves_relay::Relay;
 use dwarves_store_postgres::{Front, NewFront, OpenError, PostgresOptions, PostgresStore};
 use dwarves_system::SystemRandomness;
 use tokio::sync::watch;
 
-use super::ledger::{self, Opened, in_database};
+use super::lead::{Database, Lead};
+use super::ledger::{self, in_database};
+use super::linking::{self, Ending, Serving};
 use super::listen_file::{self, Addresses};
 use super::service;
 use super::signals;
 use super::sockets::Sockets;
-use super::{StartError, synapse, validators};
+use super::{StartError, passing_on, synapse, validators};
 use crate::config::{ChainKind, Config};
 
 /// How often a front that starts looks whether it may lead while no other one does, and how long between.
@@ -33,61 +28,6 @@ const AT_ONCE_LOOKS: u32 = 60;
 const AT_ONCE_PAUSE: Duration = Duration::from_millis(50);
 /// How often it is looked who leads, if nothing is heard.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// The right to be the pool: the ledger, if it is a database, and the sockets that are open already.
-#[derive(Default)]
-pub struct Lead {
-    pub(super) sockets: Sockets,
-    pub(super) database: Option<Database>,
-}
-
-/// A ledger in a database, led by this front.
-pub(super) struct Database(PostgresStore);
-
-/// What the one that leads knows of the others.
-pub(super) struct Others {
-    /// All fronts, as they are seen.
-    pub(super) seen: watch::Receiver<Fronts>,
-    /// Turns true when another one has taken the lead.
-    superseded: watch::Receiver<bool>,
-}
-
-impl Others {
-    /// Which of all fronts this is, as extranonces have it. No two that live have one number until there are more names
-    /// than numbers, and even then no two give out work at a time.
-    pub(super) fn front_end(&self) -> FrontEnd {
-        let number = self.seen.borrow().this.get();
-        let number = u8::try_from(number % u32::from(FrontEnd::COUNT)).ok();
-        number.and_then(FrontEnd::new).unwrap_or_default()
-    }
-
-    /// Ends the process if another one takes the lead: what it does from then on counts for nothing.
-    pub(super) fn end_when_superseded(&self, halt: Arc<dyn Halt>) {
-        let mut superseded = self.superseded.clone();
-        actix_rt::spawn(async move {
-            if superseded.wait_for(|is| *is).await.is_ok() {
-                halt.halt("another front has taken the lead, because this one was silent; started again, it stands by");
-            }
-        });
-    }
-}
-
-impl Database {
-    pub(super) fn others(&self) -> Option<Others> {
-        let front = self.0.front()?;
-        Some(Others {
-            seen: front.seen(),
-            superseded: front.is_superseded(),
-        })
-    }
-
-    /// The ledger, for who decides and for who is shown.
-    pub(super) fn opened(self) -> Opened {
-        let shown = Arc::new(self.0.to_show());
-        let store = Arc::new(self.0);
-        Opened { store, shown }
-    }
-}
 
 /// Every listener, by its setting, with where it is configured to listen.
 pub(super) fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
@@ -97,6 +37,8 @@ pub(super) fn listeners(config: &Config) -> Vec<(String, SocketAddr)> {
     listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
     let validators = config.validators.listen.into_iter();
     listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
+    let links = config.front.listen.into_iter();
+    listeners.extend(links.map(|listen| (dwarves_link::SETTING.to_owned(), listen)));
     listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
     listeners
 }
@@ -142,7 +84,7 @@ pub async fn wait_for_lead(config: &Config, data_dir: &Path, sockets: Sockets) -
     let front = Front::join(&options, &new).map_err(|source| in_database(&options, source))?;
     match lead_at_once(&options, front).await? {
         Ok(store) => Ok(leads(&options, sockets, store)),
-        Err(front) => stand_by(config, data_dir, &options, sockets, front).await,
+        Err(front) => stand_by(config, data_dir, &options, sockets, pool_key, front).await,
     }
 }
 
@@ -206,6 +148,7 @@ async fn stand_by(
     data_dir: &Path,
     options: &PostgresOptions,
     sockets: Sockets,
+    pool_key: PoolKey,
     mut front: Front,
 ) -> Result<Waited, StartError> {
     if config.chain.kind == ChainKind::Devnet && !config.is_evaluated() {
@@ -215,7 +158,21 @@ async fn stand_by(
                 .to_owned(),
         ));
     }
-    let relay = start_relay(config, &sockets, front.seen())?;
+    let relays = passing_on::common(config, &sockets, front.seen())?;
+    let others = passing_on::entrances(config, &sockets, |setting| !linking::is_of_stratum(setting));
+    let relay = Relay::start(others.map_err(StartError::Relay)?, &relays).map_err(StartError::Relay)?;
+    let serving = match config.stratum.named_listeners().is_empty() {
+        true => None,
+        false => Some(Serving::begin(linking::StandingBy {
+            config: config.clone(),
+            data_dir: data_dir.to_owned(),
+            pool_key,
+            seen: front.seen(),
+            lease: front.lease(),
+            sockets: sockets.try_clone().map_err(StartError::Relay)?,
+            relays,
+        })),
+    };
     let (mut seen, mut may_lead) = (front.seen(), front.may_lead());
     let (_never, nobody) = watch::channel(false);
     let stopped = signals::stop_wanted(nobody);
@@ -234,6 +191,9 @@ async fn stand_by(
             why = &mut stopped => {
                 let why = why.map_err(StartError::Signals)?;
                 say_where(data_dir, &sockets, None);
+                if let Some(serving) = serving {
+                    serving.end(Ending::Stops).await;
+                }
                 return Ok(Waited::Stopped(why));
             }
             _ = seen.changed() => {}
@@ -249,56 +209,15 @@ async fn stand_by(
         }
         front = match try_to_lead(options, front).await? {
             Ok(store) => {
+                if let Some(serving) = serving {
+                    serving.end(Ending::Leads).await;
+                }
                 drop(relay);
                 return Ok(leads(options, sockets, store));
             }
             Err(front) => front,
         };
     }
-}
-
-/// Begins to pass connections on.
-fn start_relay(
-    config: &Config,
-    sockets: &Sockets,
-    fronts: watch::Receiver<Fronts>,
-) -> Result<Relay, StartError> {
-    let stratum = config.stratum.named_listeners();
-    let entrances = sockets.again().map_err(StartError::Relay)?.into_iter();
-    let entrances = entrances.map(|(setting, _, listener)| {
-        let of_stratum = stratum.iter().find(|(name, _)| *name == setting);
-        let proxies = of_stratum.map_or(&config.http.proxies, |(_, listener)| &listener.proxies);
-        Entrance {
-            proxies: [proxies.clone(), config.front.peers.clone()].concat(),
-            connections_max: of_stratum
-                .map_or(config.http.max_connections, |_| config.stratum.max_connections),
-            is_http: of_stratum.is_none(),
-            setting,
-            listener,
-        }
-    });
-    let settings = dwarves_relay::Settings {
-        fronts,
-        passes_on: !config.front.peers.is_empty(),
-        begin_max: config.http.header_timeout.to_std(),
-        answers: Answers {
-            alive: in_bytes(HttpResponse::Ok().json(Alive {
-                status: "alive".into(),
-            })),
-            no_leader: in_bytes(
-                Problem::new(
-                    Code::NotReady,
-                    "this front stands by, and the one that leads cannot be reached; try again, or come to another front",
-                )
-                .error_response(),
-            ),
-            full: in_bytes(Problem::busy().error_response()),
-            figures_head: b"HTTP/1.1 200 OK\r\nconnection: close\r\ncache-control: no-store\r\n\
-                content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"
-                .to_vec(),
-        },
-    };
-    Relay::start(entrances.collect(), settings).map_err(StartError::Relay)
 }
 
 /// What it does, in one line: for the log and the service manager.

@@ -8,11 +8,14 @@ use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::gate::AttachGate;
-use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
+use dwarves_actors::miner_manager::messages::{JoinWorker, WatchMiners};
 use dwarves_actors::work_manager::messages::Subscribe;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::FrontEnd;
+use dwarves_domain::work::{FrontEnd, JobKey};
+use dwarves_ports::clock::SharedClock;
 use tokio::sync::watch;
 
 use super::Ground;
@@ -40,16 +43,43 @@ pub(super) struct RunningStratum {
     threads: Vec<Arbiter>,
 }
 
+/// What sessions need: of the pool that is led here, or of the one that another front leads.
+#[derive(Clone)]
+pub(super) struct StratumNeeds {
+    /// Which of all lives, that there ever were of a pool's server, this is: its sessions' extranonces begin where those of
+    /// others are over.
+    pub(super) life: u32,
+    pub(super) front_end: FrontEnd,
+    pub(super) submission: SubmissionPeers,
+    pub(super) join: Port<JoinWorker>,
+    pub(super) watch_miners: Port<WatchMiners>,
+    /// Who is told of the gate, so that admins reach it.
+    pub(super) attach_gate: Option<Port<AttachGate>>,
+    pub(super) clock: SharedClock,
+    pub(super) job_key: JobKey,
+    pub(super) addresses: AddressFormat,
+}
+
+impl StratumNeeds {
+    /// Those of the pool that is led here.
+    pub(super) fn led_here(ground: &Ground, ports: &PoolPorts, front_end: FrontEnd) -> Self {
+        Self {
+            life: ports.life,
+            front_end,
+            submission: ports.submission.clone(),
+            join: ports.join.clone(),
+            watch_miners: ports.watch_miners.clone(),
+            attach_gate: Some(ports.attach_gate.clone()),
+            clock: Arc::clone(&ground.clock),
+            job_key: ground.pool_key.job_key(),
+            addresses: ground.chain.addresses,
+        }
+    }
+}
+
 impl BoundStratum {
     /// Begins to answer. Without listeners nothing is started.
-    pub(super) fn start(
-        self,
-        config: &Config,
-        ground: &Ground,
-        ports: &PoolPorts,
-        hashing: &Hashing,
-        front_end: FrontEnd,
-    ) -> RunningStratum {
+    pub(super) fn start(self, config: &Config, needs: &StratumNeeds, hashing: &Hashing) -> RunningStratum {
         let mut running = RunningStratum {
             gate: None,
             fronts: Vec::new(),
@@ -62,7 +92,7 @@ impl BoundStratum {
         let listeners: Arc<[Listener]> = self
             .listeners
             .into_iter()
-            .map(|bound| bound.with_rules(config, ground.chain.addresses))
+            .map(|bound| bound.with_rules(config, needs.addresses))
             .collect();
         let session = SessionLimits {
             extranonce2_len: stratum.extranonce2_bytes,
@@ -80,8 +110,8 @@ impl BoundStratum {
         for _ in 0..stratum.io_threads(cores) {
             running.threads.push(Arbiter::new());
         }
-        let seats = ConnectionLimiter::new(caps, front_end, ports.life);
-        let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
+        let seats = ConnectionLimiter::new(caps, needs.front_end, needs.life);
+        let (clock, behind, bound) = (Arc::clone(&needs.clock), Arc::clone(&listeners), self.bound);
         let (kept_out_sender, kept_out) = watch::channel(Arc::default());
         let gate = StratumAcceptor::start_in_arbiter(&running.threads[0].handle(), move |_| {
             StratumAcceptor::new(seats, clock, kept_out_sender, bound, behind)
@@ -90,28 +120,32 @@ impl BoundStratum {
             read: Port::new(&gate),
             control: Port::new(&gate),
         };
-        if ports.attach_gate.post(attach).is_err() {
+        if needs
+            .attach_gate
+            .as_ref()
+            .is_some_and(|pool| pool.post(attach).is_err())
+        {
             log::error!("the pool manager does not know the Stratum gate; admins cannot reach it");
         }
         // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
         let subscriber = Outbox::new(&gate);
-        if ports.submission.subscribe.post(Subscribe { subscriber }).is_err() {
+        if needs.submission.subscribe.post(Subscribe { subscriber }).is_err() {
             log::warn!("the Stratum gate is not told of work");
         }
         let peers = ThreadPeers {
-            ports: ports.clone(),
+            needs: needs.clone(),
             gate: gate.clone(),
             hashing: hashing.clone(),
             reads_in_flight: config.limits.shared(READS_IN_FLIGHT_MAX),
         };
         let mut newcomers = Vec::new();
         for thread in &running.threads {
-            let peers = peers.on(thread, ground);
+            let peers = peers.on(thread);
             let listeners = Arc::clone(&listeners);
-            let (job_key, kept_out) = (ground.pool_key.job_key(), kept_out.clone());
-            let clock = Arc::clone(&ground.clock);
-            let subscribe = ports.submission.subscribe.clone();
-            let watch = ports.watch_miners.clone();
+            let (job_key, kept_out) = (needs.job_key.clone(), kept_out.clone());
+            let clock = Arc::clone(&needs.clock);
+            let subscribe = needs.submission.subscribe.clone();
+            let watch = needs.watch_miners.clone();
             let front = StratumDispatcher::start_in_arbiter(&thread.handle(), move |_| {
                 let thread = Thread::new(peers, session, listeners, job_key, kept_out, clock);
                 StratumDispatcher::new(thread, subscribe, watch)
@@ -138,7 +172,7 @@ impl BoundStratum {
 
 /// Whom the sessions of each thread ask.
 struct ThreadPeers {
-    ports: PoolPorts,
+    needs: StratumNeeds,
     gate: Addr<StratumAcceptor>,
     hashing: Hashing,
     reads_in_flight: SharedLimit,
@@ -146,7 +180,7 @@ struct ThreadPeers {
 
 impl ThreadPeers {
     /// Starts the thread's submission handler.
-    fn on(&self, thread: &Arbiter, ground: &Ground) -> Peers {
+    fn on(&self, thread: &Arbiter) -> Peers {
         let limits = SubmissionLimits {
             mailbox_capacity: READS_IN_FLIGHT_MAX,
             requests_in_flight: self.reads_in_flight,
@@ -159,8 +193,8 @@ impl ThreadPeers {
             longpoll: Span::from_secs(1),
             judge_deadline: JUDGE_DEADLINE,
         };
-        let (peers, job_key) = (self.ports.submission.clone(), ground.pool_key.job_key());
-        let clock = Arc::clone(&ground.clock);
+        let (peers, job_key) = (self.needs.submission.clone(), self.needs.job_key.clone());
+        let clock = Arc::clone(&self.needs.clock);
         let Hashing { lanes, proof_of_work } = self.hashing.clone();
         let handler = SubmissionHandler::start_in_arbiter(&thread.handle(), move |_| {
             SubmissionHandler::new(peers, limits, job_key, clock)
@@ -168,7 +202,7 @@ impl ThreadPeers {
                 .with_lanes(lanes)
         });
         Peers {
-            join: self.ports.join.clone(),
+            join: self.needs.join.clone(),
             submit: Port::new(&handler),
             extranonce: Port::new(&self.gate),
             admit: Port::new(&self.gate),

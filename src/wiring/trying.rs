@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::http_server::BoundServer;
 use super::{
-    StartError, evaluator, miner_notifications, notifications, stratum_listeners, synapse, validators,
+    StartError, evaluator, linking, miner_notifications, notifications, stratum_listeners, synapse,
+    validators,
 };
 use crate::config::Config;
 
@@ -26,6 +27,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
     tried.push(("http.listen".to_owned(), http));
     tried.extend(synapse::try_listener(config, is_running, &mut open));
     tried.extend(validators::try_listener(config, is_running, &mut open));
+    tried.extend(linking::try_listener(config, is_running));
     tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
 }

@@ -311,7 +311,7 @@ impl<M: Message<Result = ()> + Send + 'static> Outbox<M> {
 }
 
 /// Gives an actor a hint every `period`, for as long as it lives: to look what is due. See [`poke_every`].
-pub(crate) fn tell_every<A, M>(ctx: &mut Context<A>, period: Span, hint: M)
+pub fn tell_every<A, M>(ctx: &mut Context<A>, period: Span, hint: M)
 where
     A: Actor<Context = Context<A>> + Handler<M>,
     M: Message<Result = ()> + Copy + Send + 'static,

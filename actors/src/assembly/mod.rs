@@ -47,7 +47,7 @@ use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::reward_distributor::{HistoryKept, Terms};
 use crate::time_keeper::messages::ReadClock;
-use crate::work_manager::messages::ReadWork;
+use crate::work_manager::messages::{LookForTip, ReadWork};
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{LedgerPosition, SharedStore, StoreError, StoredState};
@@ -228,6 +228,8 @@ pub struct PoolPorts {
     pub read_miners: Port<ReadMiners>,
     /// The present work.
     pub read_work: Port<ReadWork>,
+    /// Hears that there is another tip somewhere, if the pool mines a chain.
+    pub look_for_tip: Option<Outbox<LookForTip>>,
     /// When rounds are due, and on which terms.
     pub read_schedule: Port<ReadSchedule>,
     /// Which miners find fewer blocks than their work should.

@@ -188,8 +188,7 @@ pub(super) fn start(
         difficulty_range,
     };
     let miners = placement.start(move || MinerManager::new(parts, memory));
-
-    let mut evaluator = None;
+    let (mut evaluator, mut look_for_tip) = (None, None);
     let work = match &world.trade {
         Trade::Mining { chain, .. } => {
             let parts = WorkManagerParts {
@@ -212,14 +211,16 @@ pub(super) fn start(
                 past_templates_max: work.past_templates_max,
             };
             let work = placement.start(move || WorkManager::new(parts));
+            look_for_tip = Some(Outbox::new(&work));
             work_ports!(&work, &work)
         }
         Trade::Evaluating {
             evaluator: settings, ..
         } => {
             // If it cannot be stored now, it is at the next start.
-            let writes = vec![Trade::mark()];
-            let _stored = commit.post(Commit { writes });
+            let _stored = commit.post(Commit {
+                writes: vec![Trade::mark()],
+            });
             let parts = WorkEvaluatorParts {
                 settings: (**settings).clone(),
                 clock: world.clock.clone(),
@@ -241,8 +242,7 @@ pub(super) fn start(
             work_ports!(&chainless, &works)
         }
     };
-    // Found blocks are looked at whenever the tip moves. Nobody else can have filled this mailbox yet; and the
-    // tracker looks by itself every few seconds, so that nothing but time would be lost.
+    // Found blocks are looked at whenever the tip moves. If it is not told, the tracker looks by itself before long.
     if let Some(subscriber) = money.changed {
         let _subscribed = work.subscribe.post(Subscribe { subscriber });
     }
@@ -386,6 +386,7 @@ pub(super) fn start(
         read_bindings: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
+        look_for_tip,
         read_schedule: peers.read_schedule,
         read_records: Port::new(&miners),
         notifications,

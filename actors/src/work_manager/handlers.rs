@@ -7,8 +7,8 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
-use super::{Subscriber, WorkManager};
+use super::WorkManager;
+use super::messages::{IssueJob, IssuedJob, LookForTip, ReadWork, Subscribe, WorkControl, WorkView};
 use crate::ask::Ask;
 use crate::live_work::LiveWork;
 use crate::meter;
@@ -22,7 +22,7 @@ impl Handler<LookAtWork> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
-        self.tell_those_behind();
+        self.readers.tell_those_behind(&self.work);
         self.look_at_standing();
         self.end_what_is_over();
         self.end_work_on_old_tip_if_late();
@@ -41,15 +41,22 @@ impl Handler<LookAtWork> for WorkManager {
     }
 }
 
+impl Handler<LookForTip> for WorkManager {
+    type Result = ();
+
+    /// A node whose tip is looked at now and then has had it for a while, perhaps.
+    fn handle(&mut self, hint: LookForTip, ctx: &mut Self::Context) {
+        if self.tip.is_some_and(|tip| tip != hint.0) {
+            self.fetch_template(ctx);
+        }
+    }
+}
+
 impl Handler<Ask<Subscribe>> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<Subscribe>, _: &mut Self::Context) {
-        self.subscribers.push(Subscriber {
-            outbox: ask.payload.subscriber,
-            is_behind: true,
-        });
-        self.tell_those_behind();
+        self.readers.add(ask.payload.subscriber, &self.work);
         ask.reply.answer(());
     }
 }

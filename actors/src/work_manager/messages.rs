@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::WorkerId;
+use dwarves_domain::ids::{HeaderHash, WorkerId};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
@@ -38,6 +38,11 @@ pub struct Subscribe {
 impl Request for Subscribe {
     type Reply = ();
 }
+
+/// A hint that somebody else's nodes have this tip: the pool's own may have it, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct LookForTip(pub HeaderHash);
 
 /// Asks for a new job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
-use crate::ask::{AskError, Outbox, Port, bound_mailbox, tell_every};
+use crate::ask::{Outbox, Port, bound_mailbox, tell_every};
 use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
@@ -31,7 +31,7 @@ mod template_feed;
 mod tests;
 mod tip_guard;
 
-use crate::live_work::{LackOfWork, LiveWork, WorkChanged};
+use crate::live_work::{LackOfWork, LiveWork, WorkReaders};
 use retention::Kept;
 use template_feed::RETRY_FIRST;
 
@@ -95,7 +95,7 @@ pub struct WorkManager {
     standing: Arc<Standing>,
     /// Why payouts are held, as the paymaster was told last.
     told_hold: Option<String>,
-    subscribers: Vec<Subscriber>,
+    readers: WorkReaders,
     /// The jobs of live templates have every extranonce that there is.
     is_exhausted: bool,
     trouble: Option<String>,
@@ -104,13 +104,6 @@ pub struct WorkManager {
     fetch_again: bool,
     /// A fetch is planned, because the last one failed.
     retry_planned: bool,
-}
-
-/// One who is told of every change.
-struct Subscriber {
-    outbox: Outbox<WorkChanged>,
-    /// Its mailbox was full when it was told last.
-    is_behind: bool,
 }
 
 impl WorkManager {
@@ -131,7 +124,7 @@ impl WorkManager {
             moved: None,
             standing: Arc::new(Standing::default()),
             told_hold: None,
-            subscribers: Vec::new(),
+            readers: WorkReaders::default(),
             is_exhausted: false,
             trouble: None,
             retry_in: RETRY_FIRST,
@@ -194,25 +187,7 @@ impl WorkManager {
         self.note_lack(&mut work);
         work.kept = self.kept.told();
         self.work = Arc::new(work);
-        for subscriber in &mut self.subscribers {
-            subscriber.is_behind = true;
-        }
-        self.tell_those_behind();
-    }
-
-    /// Tells the present work to everybody who does not know it. One whose mailbox is full is told at the next
-    /// look: a handler with old work would call good shares stale.
-    fn tell_those_behind(&mut self) {
-        let work = &self.work;
-        self.subscribers.retain_mut(|subscriber| {
-            if !subscriber.is_behind {
-                return true;
-            }
-            let told = subscriber.outbox.tell(WorkChanged(Arc::clone(work)));
-            subscriber.is_behind = told == Err(AskError::Busy);
-            // A subscriber that is gone ended with its HTTP worker.
-            told != Err(AskError::Gone)
-        });
+        self.readers.tell_all(&self.work);
     }
 
     /// Ends work whose time is over: older templates of the tip one by one, the present one while the chain gives no

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dwarves_domain::ids::WorkerId;
+use dwarves_domain::ids::{HeaderHash, WorkerId};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::FrontEnd;
@@ -11,9 +11,10 @@ use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
 
-use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssuedJob, LookForTip, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::live_work::WorkChanged;
 use crate::testing::recorder::recorded_outbox_of;
 use crate::testing::{Inbox, recorded_outbox};
 
@@ -185,6 +186,22 @@ async fn a_template_is_stored_before_it_is_published() {
     assert!(Arc::ptr_eq(job.template(), &current));
     assert_eq!(expires_at, BEGIN.plus(LIFETIME));
     assert_eq!(job.owner(), hotkey(1));
+}
+
+#[actix::test]
+async fn a_tip_that_others_have_is_looked_for_unless_it_is_known() {
+    tokio::time::pause();
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
+    bench.gate.open();
+    settle().await;
+    assert_eq!(bench.live().await, [1]);
+    let hint = Outbox::new(&bench.manager);
+    hint.tell(LookForTip(bench.chain.tip().hash)).unwrap();
+    settle().await;
+    assert_eq!(bench.live().await, [1], "it is known");
+    hint.tell(LookForTip(HeaderHash::from_bytes([0x77; 32]))).unwrap();
+    settle().await;
+    assert_eq!(bench.live().await, [1, 2], "there may be new work");
 }
 
 #[actix::test]

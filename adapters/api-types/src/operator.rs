@@ -223,6 +223,8 @@ pub struct FrontState {
     pub leads: bool,
     /// Whether it said in the last 3 s that it lives.
     pub lives: bool,
+    /// Whether it has a link with the one that leads, and serves miners on Stratum, too.
+    pub linked: bool,
     /// How long it has said nothing, in milliseconds.
     pub silent_ms: u64,
     /// Since when it runs.

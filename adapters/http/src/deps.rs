@@ -1,5 +1,6 @@
 //! What all HTTP workers share: whom the routes may ask, and how long and how large things may be.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use dwarves_api_types::chain::Connect;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::evaluation::Measure;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::FrontNumber;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::network::Subnet;
@@ -219,6 +221,8 @@ pub struct HttpDeps {
     pub evaluation: Option<EvaluationDeps>,
     /// The fronts that share the ledger, as they are seen; `None` if it is a file.
     pub fronts: Option<watch::Receiver<Fronts>>,
+    /// Those of them that have a link with this one; `None` if it takes none.
+    pub linked: Option<watch::Receiver<BTreeSet<FrontNumber>>>,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
 }

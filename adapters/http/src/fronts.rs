@@ -1,7 +1,10 @@
 //! The fronts that share the ledger, as operators see them.
 
+use std::collections::BTreeSet;
+
 use dwarves_api_types::operator::FrontState;
 use dwarves_api_types::scalars::Instant;
+use dwarves_domain::ids::FrontNumber;
 use dwarves_ports::fronts::{FrontRow, Fronts};
 
 use super::state::HttpState;
@@ -10,6 +13,12 @@ use super::state::HttpState;
 pub fn seen(state: &HttpState) -> Fronts {
     let fronts = state.deps().fronts.as_ref();
     fronts.map_or_else(Fronts::default, |fronts| fronts.borrow().clone())
+}
+
+/// The fronts that have a link with this one, so that they serve miners, too.
+pub fn linked(state: &HttpState) -> BTreeSet<FrontNumber> {
+    let linked = state.deps().linked.as_ref();
+    linked.map_or_else(BTreeSet::new, |linked| linked.borrow().clone())
 }
 
 /// What to say of fronts that are gone without a word.
@@ -27,12 +36,13 @@ pub fn hindrances(fronts: &Fronts) -> Vec<String> {
 }
 
 /// A front for whoever may see it.
-pub fn state(front: &FrontRow) -> FrontState {
+pub fn state(front: &FrontRow, linked: &BTreeSet<FrontNumber>) -> FrontState {
     FrontState {
         number: front.number.get(),
         name: front.name.clone(),
         leads: front.leads,
         lives: front.lives(),
+        linked: linked.contains(&front.number),
         silent_ms: front.silent.millis(),
         since: Instant(front.since),
         version: front.version.clone(),
@@ -42,7 +52,6 @@ pub fn state(front: &FrontRow) -> FrontState {
 
 #[cfg(test)]
 mod tests {
-    use dwarves_domain::ids::FrontNumber;
     use dwarves_domain::time::{Span, Timestamp};
 
     use super::*;
@@ -72,8 +81,8 @@ mod tests {
             ["front_silent: front-2 (front 2) has said nothing for 42 s"]
         );
         assert_eq!(crate::remedies::of(&hindrances(&fronts)[0]).name, "front_silent");
-        let shown = state(&fronts.all[1]);
-        assert!(!shown.lives && !shown.leads && shown.silent_ms == 42_000);
+        let shown = state(&fronts.all[1], &[FrontNumber::new(2)].into());
+        assert!(!shown.lives && !shown.leads && shown.linked && shown.silent_ms == 42_000);
         assert_eq!(shown.listeners["http"], "10.0.0.1:8080");
     }
 }

@@ -129,6 +129,11 @@ impl PoolKey {
         NotificationKey::new(&self.0.derive(b"dwarves/notification-key/1"))
     }
 
+    /// The secret by which the pool's fronts know each other.
+    pub fn link_secret(&self) -> [u8; 32] {
+        self.0.derive(b"dwarves/link/1")
+    }
+
     /// The secret of the pool's wallet on the devnet.
     pub fn devnet_wallet_secret(&self) -> [u8; 32] {
         self.0.derive(b"dwarves/devnet-wallet/1")

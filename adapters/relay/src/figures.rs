@@ -23,6 +23,7 @@ pub(super) struct Figures {
     leads: Gauge,
     live: Gauge,
     leader_live: Gauge,
+    linked: Gauge,
 }
 
 /// A connection that is passed on, for as long as it is kept.
@@ -45,6 +46,7 @@ impl Figures {
             leads: Gauge::default(),
             live: Gauge::default(),
             leader_live: Gauge::default(),
+            linked: Gauge::default(),
         };
         for listener in listeners {
             let of = Of { listener };
@@ -53,6 +55,11 @@ impl Figures {
             drop(figures.refused.get_or_create(&of));
         }
         figures.registered()
+    }
+
+    /// Notes whether there is a link.
+    pub(super) fn set_linked(&self, is_linked: bool) {
+        self.linked.set(i64::from(is_linked));
     }
 
     fn registered(mut self) -> Self {
@@ -71,6 +78,11 @@ impl Figures {
             "relay_refused",
             "Connections that could not be passed on, because no front led or it could not be reached",
             self.refused.clone(),
+        );
+        registry.register(
+            "front_linked",
+            "Whether miners on Stratum are served by this front, which has a link with the one that leads",
+            self.linked.clone(),
         );
         registry.register("front_leads", "Whether this front leads", self.leads.clone());
         registry.register("fronts_live", "Fronts that are there", self.live.clone());

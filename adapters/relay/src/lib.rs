@@ -75,20 +75,35 @@ pub struct Relay {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What all relays of a process have in common: their settings, and what is measured of them.
+#[derive(Clone)]
+pub struct Common(Arc<Passing>);
+
+impl Common {
+    /// For relays of listeners with these settings.
+    pub fn new(listeners: impl Iterator<Item = String>, settings: Settings) -> Self {
+        Self(Arc::new(Passing {
+            figures: Figures::new(listeners),
+            settings,
+        }))
+    }
+
+    /// Notes whether there is a link with the front that leads, so that miners are served here.
+    pub fn set_linked(&self, is_linked: bool) {
+        self.0.figures.set_linked(is_linked);
+    }
+}
+
 impl Relay {
     /// Begins to accept.
     ///
     /// # Errors
     /// If there can be no thread for it, or a listener cannot be used.
-    pub fn start(entrances: Vec<Entrance>, settings: Settings) -> io::Result<Self> {
+    pub fn start(entrances: Vec<Entrance>, common: &Common) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let names = entrances.iter().map(|entrance| entrance.setting.clone());
-        let passing = Arc::new(Passing {
-            figures: Figures::new(names),
-            settings,
-        });
+        let passing = Arc::clone(&common.0);
         for entrance in &entrances {
             entrance.listener.set_nonblocking(true)?;
         }

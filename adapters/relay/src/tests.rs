@@ -10,7 +10,7 @@ use dwarves_peers::proxy::{HeaderReader, Said, header};
 use dwarves_ports::fronts::{FrontRow, Fronts};
 use tokio::sync::watch;
 
-use super::{Answers, Entrance, Relay, Settings};
+use super::{Answers, Common, Entrance, Relay, Settings};
 
 /// The front that leads.
 struct Leader {
@@ -101,7 +101,11 @@ fn stand_by(seen: Fronts, passes_on: bool, connections_max: usize) -> Standing {
         http,
         stratum,
         seen: sender,
-        relay: Relay::start(vec![http_entrance, stratum_entrance], settings).unwrap(),
+        relay: Relay::start(
+            vec![http_entrance, stratum_entrance],
+            &Common::new(["http", "stratum"].map(str::to_owned).into_iter(), settings),
+        )
+        .unwrap(),
     }
 }
 

@@ -59,6 +59,16 @@ impl JobMark {
 }
 
 impl JobId {
+    /// The name with these bytes. Whether the pool made it, [`JobKey::open`] tells.
+    pub const fn from_bytes(bytes: [u8; LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; LEN] {
+        &self.0
+    }
+
     /// What tells this job from all others.
     pub fn mark(&self) -> JobMark {
         let mut tag = [0; TAG_LEN];

@@ -124,6 +124,8 @@ pub struct Template {
     id: TemplateId,
     received_at: Timestamp,
     chain: ChainTemplate,
+    payout_script: Box<[u8]>,
+    tag: Box<str>,
     network_target: Target,
     parts: Arc<HeaderParts>,
 }
@@ -157,6 +159,8 @@ impl Template {
         Ok(Self {
             id,
             received_at,
+            payout_script: payout_script.into(),
+            tag: tag.into(),
             network_target,
             parts: Arc::new(HeaderParts {
                 version: chain.version,
@@ -178,6 +182,16 @@ impl Template {
     /// When the pool got it.
     pub fn received_at(&self) -> Timestamp {
         self.received_at
+    }
+
+    /// The script that its coinbase pays.
+    pub fn payout_script(&self) -> &[u8] {
+        &self.payout_script
+    }
+
+    /// The tag in its coinbase.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// What the chain proposed.

@@ -1,5 +1,7 @@
 //! `[front]`: this process among those that share a ledger.
 
+use std::net::SocketAddr;
+
 use dwarves_domain::network::Subnet;
 use serde::Deserialize;
 
@@ -18,6 +20,9 @@ pub struct FrontConfig {
     /// Where the others are: their word for a client's address is taken, on every listener.
     #[serde(deserialize_with = "readers::subnets")]
     pub peers: Vec<Subnet>,
+    /// Where the others link themselves to this front while it leads; `None`: nowhere, and they pass miners on.
+    #[serde(deserialize_with = "readers::optional_address")]
+    pub listen: Option<SocketAddr>,
 }
 
 impl FrontConfig {

@@ -80,7 +80,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         page.notified(&state.ask(&notifications.told, ReadTold).await?);
     }
     if state.deps().fronts.is_some() {
-        page.fronts(&crate::fronts::seen(&state));
+        page.fronts(&crate::fronts::seen(&state), crate::fronts::linked(&state).len());
     }
     page.flow();
     page.actors();

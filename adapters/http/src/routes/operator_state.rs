@@ -60,6 +60,7 @@ pub async fn read(
     let chain = chain::current(&state).await?;
     let totals = state.totals().await?;
     let fronts = fronts::seen(&state);
+    let linked = fronts::linked(&state);
     body::ok(&AdminState {
         pool_state: pool.state.as_str().to_owned(),
         started_at: Instant(pool.started_at),
@@ -67,7 +68,11 @@ pub async fn read(
             let more = fronts::hindrances(&fronts);
             pool.hindrances.into_iter().chain(more).map(hindrance).collect()
         },
-        fronts: fronts.all.iter().map(fronts::state).collect(),
+        fronts: fronts
+            .all
+            .iter()
+            .map(|front| fronts::state(front, &linked))
+            .collect(),
         actors: actors(),
         commit: commit(),
         standby: deps.store.standby().map(standby),

@@ -88,6 +88,11 @@ impl Front {
         self.lease.number
     }
 
+    /// The how-manieth process it is that has the number.
+    pub fn lease(&self) -> u64 {
+        self.lease.lease
+    }
+
     /// Whose pool it is of.
     pub(crate) fn hotkey(&self) -> Hotkey {
         self.hotkey
