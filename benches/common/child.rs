@@ -67,17 +67,19 @@ impl Child {
         Self::start(command, dir, Path::new("listen.json"), false)
     }
 
-    /// Kills the pool without warning, as a crash would, and starts it again on the same data.
-    pub(crate) fn crash_and_restart(
-        mut self,
-        build: &Build,
-        settings: &[(&str, &str)],
-    ) -> Result<Self, Error> {
+    /// Kills the pool without warning, as a crash would. Its directory is left as it was.
+    pub(crate) fn crash(mut self) -> Result<TempDir, Error> {
         self.kill();
         let dir = std::mem::replace(&mut self.dir, new_dir(&std::env::temp_dir())?);
         drop(self);
         std::fs::remove_file(dir.path().join(POOL_LISTEN_FILE))?;
-        Self::pool(build, dir, settings)
+        Ok(dir)
+    }
+
+    /// Kills the pool without warning and starts it again on the same data.
+    #[allow(dead_code, reason = "not every benchmark asks for it")]
+    pub(crate) fn crash_and_restart(self, build: &Build, settings: &[(&str, &str)]) -> Result<Self, Error> {
+        Self::pool(build, self.crash()?, settings)
     }
 
     fn start(

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
+use crate::processes::Processes;
 use crate::report::Figures;
 use crate::session::{Line, Session};
 use crate::{Error, proc};
@@ -127,11 +128,21 @@ pub(crate) struct Outcome {
     elapsed: Duration,
     /// Microseconds from sending a line to its answer.
     latency: Histogram<u64>,
+    /// Of the servers, with what their ledger is kept by.
     server_cpu: Duration,
+    /// Of that alone.
+    database_cpu: Duration,
     generator_cpu: Duration,
     peak_memory: u64,
     /// Submits answered from the first to the last, measured or not.
     pub(crate) all_answered: u64,
+}
+
+impl Outcome {
+    /// CPU time of the server that the ledger is on for each submit, in microseconds.
+    pub(crate) fn database_us(&self) -> f64 {
+        self.database_cpu.as_secs_f64() * 1e6 / self.answered as f64
+    }
 }
 
 impl From<&Outcome> for Figures {
@@ -160,12 +171,12 @@ struct Tally {
     latency: Histogram<u64>,
 }
 
-/// Runs `load` with these scripts against the server of this process number.
+/// Runs `load` with these scripts against the server that these processes are.
 ///
 /// # Errors
 /// If a connection breaks, an answer is not the expected one or out of order, or a script is too short.
 pub(crate) async fn run(
-    pid: u32,
+    server: &Processes,
     scripts: Vec<Script>,
     load: &Load,
     expect: Expect,
@@ -191,39 +202,42 @@ pub(crate) async fn run(
         }
     }
     tokio::time::sleep(load.warm_up).await;
-    let before = enter(&tally, Phase::Measured, pid)?;
+    let before = enter(&tally, Phase::Measured, server)?;
     tokio::time::sleep(load.measured).await;
-    let after = enter(&tally, Phase::Over, pid)?;
+    let after = enter(&tally, Phase::Over, server)?;
     while let Some(ended) = tokio::time::timeout(COME_BACK_WITHIN, sessions.join_next()).await? {
         ended??;
     }
     let tally = Rc::into_inner(tally)
         .ok_or("all sessions have ended")?
         .into_inner();
+    let [pools, database] =
+        [0, 1].map(|part| after.servers_cpu[part].saturating_sub(before.servers_cpu[part]));
     Ok(Outcome {
         answered: after.answered - before.answered,
         elapsed: after.at - before.at,
         latency: tally.latency,
-        server_cpu: after.server_cpu.saturating_sub(before.server_cpu),
+        server_cpu: pools + database,
+        database_cpu: database,
         generator_cpu: after.generator_cpu.saturating_sub(before.generator_cpu),
-        peak_memory: proc::peak_memory(pid)?,
+        peak_memory: server.peak_memory()?,
         all_answered: tally.answered,
     })
 }
 
 struct Reading {
     at: Instant,
-    server_cpu: Duration,
+    servers_cpu: [Duration; 2],
     generator_cpu: Duration,
     answered: u64,
 }
 
-fn enter(tally: &RefCell<Tally>, phase: Phase, pid: u32) -> Result<Reading, Error> {
+fn enter(tally: &RefCell<Tally>, phase: Phase, server: &Processes) -> Result<Reading, Error> {
     let mut tally = tally.borrow_mut();
     tally.phase = phase;
     Ok(Reading {
         at: Instant::now(),
-        server_cpu: proc::cpu_time(pid)?,
+        servers_cpu: server.cpu_times()?,
         generator_cpu: proc::cpu_time(std::process::id())?,
         answered: tally.answered,
     })

@@ -13,6 +13,9 @@
 //! the other's. Proofs of work by scrypt take so long that they have a scenario of their own, of refused ones: the
 //! generator need not seek any.
 //!
+//! Two scenarios are of ledgers on PostgreSQL: `ledgers` beside one in a file, and `sizes`, which is only measured if it
+//! is named, on ledgers of very many shares. They start a server of what is installed, or take `--postgres URL`.
+//!
 //! With `--quick`, and when cargo runs it as a test, it is a smoke test of about 30 seconds that fails only on what
 //! does not depend on the clock: the answers, their order, the totals before and after a crash. What a share and a
 //! session take of memory, the test `allocations` counts exactly.
@@ -23,6 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use postgres::Databases;
 
 mod bare;
 #[path = "../common/builds.rs"]
@@ -31,17 +35,23 @@ mod builds;
 mod child;
 #[path = "../common/client.rs"]
 mod client;
+mod commits;
+mod filling;
 mod flood;
+mod ledgers;
 mod many;
 mod pool;
+mod postgres;
 #[path = "../common/proc.rs"]
 mod proc;
+mod processes;
 #[path = "../common/report.rs"]
 mod report;
 #[path = "../common/runner.rs"]
 mod runner;
 mod scenario;
 mod session;
+mod sizes;
 mod standin;
 mod turns;
 mod watching;
@@ -60,7 +70,7 @@ struct Options {
     /// A smoke test of about 30 seconds that judges no time.
     #[arg(long)]
     quick: bool,
-    /// What to measure; everything if absent.
+    /// What to measure; everything but `sizes` if absent.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
     /// Connections of the scenario `flood`.
@@ -90,6 +100,10 @@ struct Options {
     greatest: f64,
     #[command(flatten)]
     builds: builds::Builds,
+    #[command(flatten)]
+    database: postgres::Where,
+    #[command(flatten)]
+    sizes: sizes::Sizes,
     /// Be the bare server.
     #[arg(long, hide = true, requires = "listen_file")]
     bare: bool,
@@ -114,6 +128,10 @@ enum Part {
     Steady,
     /// Very many sessions that wait: their memory, and when they hear of a block.
     Many,
+    /// A ledger on PostgreSQL beside one in a file, and two fronts on it.
+    Ledgers,
+    /// What starts, rounds and pages take on ledgers of very many shares.
+    Sizes,
 }
 
 impl Options {
@@ -143,11 +161,34 @@ fn run(options: &Options) -> Result<(), Error> {
         .build()?;
     // All connections run on this one thread and share what they note.
     let local = tokio::task::LocalSet::new();
-    if options.quick || !options.bench {
-        local.block_on(&runtime, scenario::quick(options))
-    } else {
-        local.block_on(&runtime, scenario::full(options))
+    local.block_on(&runtime, measure(options))
+}
+
+/// Measures what was asked for.
+async fn measure(options: &Options) -> Result<(), Error> {
+    let is_named = |part| options.only.contains(&part);
+    let needs_postgres = [Part::Ledgers, Part::Sizes];
+    let only_ledgers =
+        !options.only.is_empty() && options.only.iter().all(|part| needs_postgres.contains(part));
+    let is_quick = options.quick || !options.bench;
+    match (only_ledgers, is_quick) {
+        (true, _) => {}
+        (false, true) => scenario::quick(options).await?,
+        (false, false) => scenario::full(options).await?,
     }
+    if is_named(Part::Ledgers)
+        || (options.only.is_empty() && !is_quick && Databases::can_be_had(&options.database))
+    {
+        ledgers::full(options).await?;
+    } else if options.only.is_empty() {
+        println!(
+            "ledgers: not measured; it needs PostgreSQL's server, and is never part of --quick (--only ledgers)"
+        );
+    }
+    if is_named(Part::Sizes) {
+        sizes::full(options).await?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {

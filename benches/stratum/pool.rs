@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use bitcoin::bech32::{Hrp, segwit};
+use tempfile::TempDir;
 
 use crate::Error;
 use crate::builds::Build;
 use crate::child::{Child, new_dir};
 use crate::client::Client;
 use crate::flood::{Expect, Load, Outcome, Script};
+use crate::processes::Processes;
 use crate::session::Session;
 use crate::standin::{Coin, StandIn};
 
@@ -45,7 +47,26 @@ pub(crate) struct Pool {
 impl Pool {
     /// Starts a pool in a new data directory.
     pub(crate) fn start(build: &Build, parent: &Path, node: &StandIn) -> Result<Self, Error> {
+        Self::start_in(new_dir(parent)?, build, node)
+    }
+
+    /// Starts another front of a pool, which has its keys and so must have its ledger.
+    pub(crate) fn start_beside(
+        first: &Self,
+        build: &Build,
+        parent: &Path,
+        node: &StandIn,
+    ) -> Result<Self, Error> {
         let dir = new_dir(parent)?;
+        std::fs::create_dir(dir.path().join("data"))?;
+        for key in ["data/pool.key", "data/admin.token"] {
+            std::fs::copy(first.child.dir().join(key), dir.path().join(key))?;
+        }
+        Self::start_in(dir, build, node)
+    }
+
+    /// Starts a pool in this directory, in which there may be what belongs to it.
+    pub(crate) fn start_in(dir: TempDir, build: &Build, node: &StandIn) -> Result<Self, Error> {
         std::fs::write(dir.path().join("config.toml"), configuration(node))?;
         Ok(Self {
             name: build.name.clone(),
@@ -105,7 +126,18 @@ impl Pool {
         load: &Load,
         expect: Expect,
     ) -> Result<Outcome, Error> {
-        let outcome = crate::flood::run(self.pid(), scripts, load, expect)
+        self.run_with(&self.pid().into(), scripts, load, expect).await
+    }
+
+    /// The same with other processes at work, too.
+    pub(crate) async fn run_with(
+        &mut self,
+        server: &Processes,
+        scripts: Vec<Script>,
+        load: &Load,
+        expect: Expect,
+    ) -> Result<Outcome, Error> {
+        let outcome = crate::flood::run(server, scripts, load, expect)
             .await
             .map_err(|error| format!("{}: {error}", self.name))?;
         match expect {
@@ -113,6 +145,11 @@ impl Pool {
             Expect::Refused => self.refused += outcome.all_answered,
         }
         Ok(outcome)
+    }
+
+    /// Kills the pool, and leaves its directory as it was.
+    pub(crate) fn crash(self) -> Result<TempDir, Error> {
+        self.child.crash()
     }
 
     /// Kills the pool and starts it again.

@@ -55,14 +55,14 @@ impl Bare {
             through.push(script.through(Line::connect(self.address()?).await?));
         }
         // It says of everything that it is accepted.
-        flood::run(self.0.pid(), through, load, Expect::Accepted)
+        flood::run(&self.0.pid().into(), through, load, Expect::Accepted)
             .await
             .map_err(|error| format!("bare: {error}").into())
     }
 }
 
 /// Lines that each session needs for a run, if all together submit `greatest` a second.
-fn lines_needed(load: &Load, greatest: f64) -> usize {
+pub(crate) fn lines_needed(load: &Load, greatest: f64) -> usize {
     let rate = match load.pace {
         Pace::InFlight(..) => greatest,
         Pace::Steady(rate) => rate,

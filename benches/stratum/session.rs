@@ -1,10 +1,10 @@
 //! The generator's end of a connection.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::Error;
 use crate::client::send_all;
@@ -23,7 +23,17 @@ pub(crate) struct Line {
 impl Line {
     /// Opens the connection; it speaks plain TCP without delay.
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address).await?;
+        Self::of(TcpStream::connect(address).await?)
+    }
+
+    /// The same from this address.
+    pub(crate) async fn connect_from(from: Ipv4Addr, address: SocketAddr) -> Result<Self, Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        Self::of(socket.connect(address).await?)
+    }
+
+    fn of(stream: TcpStream) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
         let rest = Vec::new();
         Ok(Self { stream, rest })
@@ -82,7 +92,11 @@ pub(crate) struct Session {
 impl Session {
     /// Connects, subscribes, authorizes and waits for work, as miners do.
     pub(crate) async fn open(address: SocketAddr, user: String) -> Result<Self, Error> {
-        let mut line = Line::connect(address).await?;
+        Self::begin(Line::connect(address).await?, user).await
+    }
+
+    /// The same on a connection that is open.
+    pub(crate) async fn begin(mut line: Line, user: String) -> Result<Self, Error> {
         let subscribe = json!({ "id": 1, "method": "mining.subscribe", "params": ["load/1.0"] });
         let authorize = json!({ "id": 2, "method": "mining.authorize", "params": [user, "x"] });
         line.send(format!("{subscribe}\n{authorize}\n").as_bytes())

@@ -9,7 +9,7 @@ use dwarves_ports::store::codec::Cells as _;
 use super::batches::{self, Tail};
 use super::client::Db;
 use super::error::Outcome;
-use super::partitions;
+use super::partitions::Partitions;
 
 /// What the writer knows without reading.
 pub(crate) struct Known {
@@ -25,8 +25,8 @@ pub(crate) struct Place {
     pub(crate) tail: Tail,
     /// No commit from now on has a time before this one.
     pub(crate) passed_time: Timestamp,
-    /// Shares before this number have a partition to go to.
-    pub(crate) partitioned_to: u64,
+    /// Where the shares to come go.
+    pub(crate) partitions: Partitions,
 }
 
 impl Known {
@@ -46,7 +46,7 @@ impl Known {
             place: Place {
                 tail,
                 passed_time,
-                partitioned_to: partitions::end(db)?,
+                partitions: Partitions::read(db, 0)?,
             },
             workers: workers.into_iter().collect(),
             new_workers: Vec::new(),

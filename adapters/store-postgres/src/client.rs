@@ -72,6 +72,8 @@ pub(crate) struct Db {
     client: Option<Arc<Client>>,
     line: RefCell<Line>,
     statements: RefCell<HashMap<String, Statement>>,
+    /// The last statement that copied: each is of a table that it is not long written to.
+    copying: RefCell<Option<(String, Statement)>>,
     /// Turns true when nobody waits for answers any more.
     closing: Option<watch::Receiver<bool>>,
     /// How long each answer may take; none: as long as the connection lasts.
@@ -96,6 +98,7 @@ impl Db {
             client: Some(Arc::new(client)),
             line: RefCell::new(line),
             statements: RefCell::default(),
+            copying: RefCell::default(),
             closing: None,
             patience: Cell::new(None),
             runtime,
@@ -210,6 +213,17 @@ impl Db {
         Ok(statement)
     }
 
+    fn copy_statement(&self, sql: &str) -> Outcome<Statement> {
+        if let Some((known, statement)) = &*self.copying.borrow()
+            && known == sql
+        {
+            return Ok(statement.clone());
+        }
+        let statement = self.wait(self.client().prepare(sql))?;
+        *self.copying.borrow_mut() = Some((sql.to_owned(), statement.clone()));
+        Ok(statement)
+    }
+
     /// Runs a statement. How many rows it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
         let statement = self.statement(sql)?;
@@ -319,7 +333,7 @@ impl Db {
         mut read: impl FnMut(&Cells) -> Outcome<T>,
     ) -> Outcome<(Vec<T>, u64)> {
         let (table, asked, values) = before;
-        let (asked, copying) = (self.statement(asked)?, self.statement(copy.0)?);
+        let (asked, copying) = (self.statement(asked)?, self.copy_statement(copy.0)?);
         let then = self.statement(behind.0)?;
         let (values, last) = (parameters(values), parameters(behind.1));
         let client = self.client();

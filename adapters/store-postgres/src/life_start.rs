@@ -57,7 +57,7 @@ pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcom
         miners: miners(db)?,
         next_worker,
         workers_gone: workers_gone(db)?,
-        workers: workers(db, counted)?,
+        workers: workers(db, counted, tail.sequence)?,
         nonces: nonces(db, now)?,
         templates: templates(db)?,
         past_templates: past_templates(db)?,
@@ -93,17 +93,18 @@ fn miners(db: &Db) -> Outcome<Vec<MinerRow>> {
     })
 }
 
-/// All workers: what was saved, and what the shares since then add.
-fn workers(db: &Db, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
+/// All workers: what was saved, and what the shares since then, up to the ledger's end, add.
+fn workers(db: &Db, counted: Sequence, end: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
     let sql = "SELECT worker, COUNT(*) AS accepted, SUM(shares.units) AS units, COUNT(blocks.hash) AS blocks,
             MAX(shares.sequence) AS last
         FROM shares LEFT JOIN blocks ON blocks.sequence = shares.sequence AND blocks.hash = shares.hash
-        WHERE shares.sequence > GREATEST($1, (SELECT pruned_through FROM pool)) GROUP BY worker";
+        WHERE shares.sequence > $1 AND shares.sequence <= $2
+            AND shares.sequence > (SELECT pruned_through FROM pool) GROUP BY worker";
     // The time of a worker's last share, whatever came before.
     let sql = format!(
         "SELECT later.*, received_at FROM ({sql}) AS later JOIN shares ON shares.sequence = later.last"
     );
-    let later = db.all("shares", &sql, values![counted], |cells| {
+    let later = db.all("shares", &sql, values![counted, end], |cells| {
         let counter = CounterRow {
             accepted: cells.u64("accepted")?,
             units: cells.units("units")?,

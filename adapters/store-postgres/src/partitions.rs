@@ -28,33 +28,54 @@ fn firsts(db: &Db) -> Outcome<Vec<u64>> {
     Ok(firsts)
 }
 
-/// The first number that has no partition to go to.
-pub(crate) fn end(db: &Db) -> Outcome<u64> {
-    let Some(last) = firsts(db)?.pop() else {
-        return Ok(0);
-    };
-    db.always(
-        "pg_class",
-        &format!(
-            "SELECT (regexp_match(pg_get_expr(relpartbound, oid), 'TO \\(''(\\d+)''\\)'))[1]::bigint AS ends
-             FROM pg_class WHERE oid = 'shares_{last}'::regclass"
-        ),
-        &[],
-        |cells| cells.u64("ends"),
-    )
+/// Where the shares to come go.
+#[derive(Clone, Copy)]
+pub(crate) struct Partitions {
+    /// The first number of the last partition, if there is one.
+    last: u64,
+    /// The first number that has no partition to go to.
+    end: u64,
 }
 
-/// Makes partitions of `size` shares each until `last` has one to go to. Gives the first number that has none.
-pub(crate) fn make(db: &Db, mut end: u64, last: u64, size: u64) -> Outcome<u64> {
-    while end <= last {
-        let next = end.saturating_add(size);
-        db.run(&format!(
-            "CREATE TABLE shares_{end} (LIKE shares INCLUDING ALL);
-             ALTER TABLE shares ATTACH PARTITION shares_{end} FOR VALUES FROM ('{end}') TO ('{next}')"
-        ))?;
-        end = next;
+impl Partitions {
+    /// Those that there are; if there are none, the first one is to begin at `begin`.
+    pub(crate) fn read(db: &Db, begin: u64) -> Outcome<Self> {
+        let Some(last) = firsts(db)?.pop() else {
+            return Ok(Self {
+                last: begin,
+                end: begin,
+            });
+        };
+        let sql = format!(
+            "SELECT (regexp_match(pg_get_expr(relpartbound, oid), 'TO \\(''(\\d+)''\\)'))[1]::bigint AS ends
+             FROM pg_class WHERE oid = 'shares_{last}'::regclass"
+        );
+        let end = db.always("pg_class", &sql, &[], |cells| cells.u64("ends"))?;
+        Ok(Self { last, end })
     }
-    Ok(end)
+
+    /// The same with partitions of `size` shares each made until `last` has one to go to.
+    pub(crate) fn reach(mut self, db: &Db, last: u64, size: u64) -> Outcome<Self> {
+        while self.end <= last {
+            let Self { end, .. } = self;
+            let next = end.saturating_add(size);
+            db.run(&format!(
+                "CREATE TABLE shares_{end} (LIKE shares INCLUDING ALL);
+                 ALTER TABLE shares ATTACH PARTITION shares_{end} FOR VALUES FROM ('{end}') TO ('{next}')"
+            ))?;
+            self = Self { last: end, end: next };
+        }
+        Ok(self)
+    }
+
+    /// The table to which shares from `first` on are written: mostly the last partition itself, which spares the server
+    /// to look for each share's, a fifth of its work.
+    pub(crate) fn table_for(&self, first: u64) -> String {
+        match first >= self.last {
+            true => format!("shares_{}", self.last),
+            false => "shares".to_owned(),
+        }
+    }
 }
 
 /// Drops one partition of which no row is asked for any more. Whether there was one.

@@ -56,10 +56,11 @@ fn demand(db: &Db) -> Result<(), OpenError> {
             "store.url: the database's encoding is {encoding}, but the pool needs UTF8: make another (createdb --encoding UTF8 --template template0)"
         )));
     }
-    // What an operator set for all sessions may not weaken what the pool promises, nor end its transactions.
+    // What an operator set for all sessions may not weaken what the pool promises, nor end its transactions. No question of
+    // the pool takes so long that compiling it first would pay, but many partitions look as if it did.
     db.run(
         "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0;
-         SET client_min_messages = warning",
+         SET client_min_messages = warning; SET jit = off",
     )
     .map_err(failed)?;
     // `remote_apply` promises more than `on`; all others promise less.

@@ -7,11 +7,12 @@ use dwarves_ports::store::copying::tables::SHARES;
 use dwarves_ports::store::copying::{CopiedCommit, CopiedShare, Datum, Key};
 
 use super::plain::{COPY_BEGIN, COPY_END, put};
+use crate::batches;
 use crate::client::Db;
 use crate::error::{Outcome, corrupt, total_overflow};
+use crate::partitions::Partitions;
 use crate::read::details::{EXTRANONCE_HEAD, stored_share};
 use crate::value::{Number, Value, values};
-use crate::{batches, partitions};
 
 /// Commits that are looked at for a piece.
 const COMMITS: u32 = 5_000;
@@ -76,11 +77,8 @@ pub(super) fn write(db: &Db, commits: &[CopiedCommit], size: u64) -> Outcome<()>
         return Ok(());
     };
     // What is pruned gets no partitions.
-    let end = match partitions::end(db)? {
-        0 => first.first.get() / size * size,
-        end => end,
-    };
-    partitions::make(db, end, last.last().get(), size)?;
+    let partitions = Partitions::read(db, first.first.get() / size * size)?;
+    partitions.reach(db, last.last().get(), size)?;
     let names: Vec<&str> = SHARES.columns.iter().map(|column| column.name).collect();
     let sql = format!("COPY shares ({}) FROM STDIN (FORMAT binary)", names.join(", "));
     let mut out = BytesMut::from(COPY_BEGIN);

@@ -94,19 +94,19 @@ pub(crate) fn runs(db: &Db, of: Of<'_>, after: Sequence, last: Sequence) -> Outc
     let (which, owner, worker) = match of {
         Of::All => ("$3::bytea IS NULL AND $4::bigint IS NULL", None, None),
         Of::Miner(hotkey) => (
-            "workers.hotkey = $3 AND NOT removed AND $4::bigint IS NULL",
+            "worker IN (SELECT id FROM workers WHERE hotkey = $3 AND NOT removed) AND $4::bigint IS NULL",
             Some(hotkey),
             None,
         ),
-        Of::Worker(worker) => ("shares.worker = $4 AND $3::bytea IS NULL", None, Some(worker)),
+        Of::Worker(worker) => ("worker = $4 AND $3::bytea IS NULL", None, Some(worker)),
     };
+    // Whose they are is asked of each sum, and not of each share: that takes a third of the time.
     let sql = format!(
-        "SELECT shares.worker AS worker, workers.hotkey AS hotkey, workers.removed AS removed,
-             GREATEST(received_at, 0) / 60000 * 60 AS minute, share_bits, shares.units AS units, COUNT(*) AS count,
-             MAX(sequence) AS last
-         FROM shares LEFT JOIN workers ON workers.id = shares.worker
-         WHERE sequence > $1 AND sequence <= $2 AND {which}
-         GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY last"
+        "SELECT runs.*, workers.hotkey AS hotkey, workers.removed AS removed
+         FROM (SELECT worker, GREATEST(received_at, 0) / 60000 * 60 AS minute, share_bits, units, COUNT(*) AS count,
+                 MAX(sequence) AS last
+             FROM shares WHERE sequence > $1 AND sequence <= $2 AND {which} GROUP BY 1, 2, 3, 4) AS runs
+         LEFT JOIN workers ON workers.id = runs.worker ORDER BY last"
     );
     db.all("shares", &sql, values![after, last, owner, worker], |cells| {
         let hotkey = cells.optional("hotkey", |cells, column| cells.hotkey(column))?;

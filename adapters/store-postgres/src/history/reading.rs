@@ -78,12 +78,13 @@ fn begins(db: &Db, marks: &Marks, step: Step) -> Outcome<Option<Timestamp>> {
     let stored = db.always("miner_history", sql, values![step.secs(), from], |cells| {
         cells.optional("at", |cells, column| cells.int(column))
     })?;
+    // Both ends are said: with one of them the server takes it for a third of the ledger until it has looked at its size.
     let sql = "SELECT MIN(GREATEST(received_at, 0) / 1000 / $2::bigint * $2) AS at FROM shares
-        WHERE sequence > $1 AND GREATEST(received_at, 0) / 1000 / $2 * $2 >= $3";
+        WHERE sequence > $1 AND sequence <= $4 AND GREATEST(received_at, 0) / 1000 / $2 * $2 >= $3";
     let later = db.always(
         "shares",
         sql,
-        values![marks.through, step.secs(), from],
+        values![marks.through, step.secs(), from, LAST],
         |cells| cells.optional("at", |cells, column| cells.int(column)),
     )?;
     Ok(stored.into_iter().chain(later).min().map(Timestamp::from_secs))

@@ -27,7 +27,7 @@ pub(crate) fn recent_shares(db: &Db, after: Sequence, limit: u32) -> Outcome<Vec
     };
     let ids: Vec<i64> = live.iter().map(|(id, _)| *id).collect();
     let sql = "SELECT template, hash, sequence, worker FROM shares
-        WHERE sequence >= GREATEST($1, (SELECT pruned_through + 1 FROM pool)) AND template = ANY($2)
+        WHERE sequence >= $1 AND sequence > (SELECT pruned_through FROM pool) AND template = ANY($2)
         ORDER BY sequence LIMIT $3";
     let first = first.max(after.next());
     db.all(

@@ -23,11 +23,12 @@ fn add(weights: &mut Weights, hotkey: Hotkey, half_steps: Option<u128>) -> Outco
     weights.add(hotkey, half_steps).map_err(|_| too_much())
 }
 
-/// Adds the work of all shares from `first` through `last` that were not pruned.
+/// Adds the work of all shares from `first` through `last` that were not pruned. Each bound is said by itself, here as
+/// elsewhere: by a bound that it must reckon first the server would plan for all partitions, however many there are.
 fn add_whole(db: &Db, weights: &mut Weights, first: Sequence, last: Sequence) -> Outcome<()> {
     let sql = "SELECT worker, hotkey, sum FROM (
             SELECT worker, SUM(units) AS sum FROM shares
-            WHERE sequence >= GREATEST($1, (SELECT pruned_through + 1 FROM pool)) AND sequence <= $2
+            WHERE sequence >= $1 AND sequence > (SELECT pruned_through FROM pool) AND sequence <= $2
             GROUP BY worker) AS sums
         LEFT JOIN workers ON workers.id = worker";
     let sums = db.all("shares", sql, values![first, last], |cells| {
@@ -94,7 +95,7 @@ pub(crate) fn between(db: &Db, after: Sequence, through: Sequence) -> Outcome<We
 pub(crate) fn values_between(db: &Db, after: Sequence, through: Sequence) -> Outcome<Vec<ValuedUnits>> {
     let sql = "SELECT template, hotkey, SUM(sum) AS units, subsidy, coinbase_value, templates.id IS NULL AS is_unknown
         FROM (SELECT template, worker, SUM(units) AS sum FROM shares
-            WHERE sequence > GREATEST($1, (SELECT pruned_through FROM pool)) AND sequence <= $2
+            WHERE sequence > $1 AND sequence > (SELECT pruned_through FROM pool) AND sequence <= $2
             GROUP BY template, worker) AS sums
         LEFT JOIN workers ON workers.id = worker LEFT JOIN templates ON templates.id = template
         GROUP BY template, hotkey, templates.id ORDER BY template, hotkey";

@@ -18,7 +18,6 @@ use dwarves_ports::store::{ShareRow, Written};
 use super::Transaction;
 use crate::batches::Tail;
 use crate::error::{Fail, Outcome, conflict, corrupt, total_overflow};
-use crate::partitions;
 use crate::value::{Number, Value, values};
 
 /// The shares of one commit, whoever asked for them.
@@ -88,9 +87,18 @@ impl Transaction<'_> {
         let tail = &mut self.known.place.tail;
         tail.committed_at = committed_at;
         let (first, tail) = (batch.before.sequence.next(), *tail);
-        let end = self.known.place.partitioned_to;
-        self.known.place.partitioned_to =
-            partitions::make(self.db, end, tail.sequence.get(), self.shares_per_partition)?;
+        let size = self.shares_per_partition;
+        let partitions = self
+            .known
+            .place
+            .partitions
+            .reach(self.db, tail.sequence.get(), size)?;
+        self.known.place.partitions = partitions;
+        let copy = format!(
+            "COPY {} (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce, hash)
+             FROM STDIN (FORMAT binary)",
+            partitions.table_for(first.get())
+        );
         let rows = encode(first.get(), &batch.shares);
         let (epoch, number) = self.number;
         let used: Vec<i64> = self.templates.iter().map(|(id, _)| i64::from(id.get())).collect();
@@ -100,12 +108,7 @@ impl Transaction<'_> {
                 "SELECT id, retired FROM templates WHERE id = ANY($1)",
                 &[Value::Other(&used)],
             ),
-            (
-                "COPY shares (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce,
-                     hash)
-                 FROM STDIN (FORMAT binary)",
-                rows,
-            ),
+            (&copy, rows),
             (
                 "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
                  VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -16,6 +16,7 @@ mod copying;
 mod fronts;
 mod histories;
 mod losing;
+mod partitions;
 mod refusing;
 mod speed;
 mod standby;
