@@ -10,6 +10,16 @@ const TOOK: &str = "dwarves_commit_seconds";
 /// The figure of how much is in one.
 const SIZE: &str = "dwarves_commit_writes";
 
+/// The figures of the pool that serves HTTP here.
+pub(crate) async fn figures(http: SocketAddr) -> Result<String, Error> {
+    let mut client = Client::connect(http).await?;
+    let answer = client.request("GET", "/metrics", "", b"").await?;
+    match answer.status {
+        200 => Ok(answer.body.to_owned()),
+        status => Err(format!("GET /metrics: {status}").into()),
+    }
+}
+
 /// What a pool had counted at some moment.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
@@ -25,12 +35,10 @@ impl Commits {
     /// # Errors
     /// If it does not answer with such figures.
     pub(crate) async fn read(http: SocketAddr) -> Result<Self, Error> {
-        let mut client = Client::connect(http).await?;
-        let answer = client.request("GET", "/metrics", "", b"").await?;
-        let known = Self::parse(answer.body);
-        match answer.status {
-            200 if !known.within.is_empty() => Ok(known),
-            status => Err(format!("GET /metrics: {status}, without {TOOK}").into()),
+        let known = Self::parse(&figures(http).await?);
+        match known.within.is_empty() {
+            false => Ok(known),
+            true => Err(format!("GET /metrics says nothing of {TOOK}").into()),
         }
     }
 

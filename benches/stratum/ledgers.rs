@@ -6,10 +6,10 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::builds::Build;
-use crate::commits::Commits;
+use crate::commits::{Commits, figures};
 use crate::flood::{Expect, Load, Outcome, Pace, Script, Writes};
 use crate::pool::{Pool, users};
 use crate::postgres::{Databases, is_open_to_all};
@@ -25,6 +25,9 @@ const DURABILITY: &str = "an accepted share is answered once it is on disk: by f
                           or by a COMMIT of PostgreSQL (synchronous_commit = on, fsync = on)";
 /// Where miners come from. From where fronts come to each other everybody must say who its client is.
 const MINERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// What a front says that has its link, and how long that may take.
+const LINKED: &str = "dwarves_front_linked 1";
+const LINKED_WITHIN: Duration = Duration::from_secs(10);
 /// How long servers get to finish what the last run left, before the next begins.
 const SETTLE: Duration = Duration::from_millis(300);
 /// Sessions and rate of the shares that come at a fixed rate, and what of them does not count.
@@ -95,7 +98,11 @@ impl Pools {
         let url = databases.database("ledger")?;
         let front = |name: &str| {
             let mut build = on_database(options.builds.this(name), &url);
-            let settings = [("FRONT__NAME", name), ("FRONT__PEERS", "[\"127.0.0.1\"]")];
+            let settings = [
+                ("FRONT__NAME", name),
+                ("FRONT__PEERS", "[\"127.0.0.1\"]"),
+                ("FRONT__LISTEN", "127.0.0.1:0"),
+            ];
             let named = settings.map(|(name, value)| (format!("DWARVES__{name}"), value.to_owned()));
             build.settings.extend(named);
             build
@@ -108,6 +115,22 @@ impl Pools {
             second,
             databases,
         })
+    }
+
+    /// Waits until the second front has its link, by which it serves miners itself.
+    async fn wait_for_link(&self) -> Result<(), Error> {
+        let begin = Instant::now();
+        while !figures(self.second.http()?)
+            .await?
+            .lines()
+            .any(|line| line == LINKED)
+        {
+            if begin.elapsed() > LINKED_WITHIN {
+                return Err(format!("the second front does not say {LINKED}").into());
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
+        Ok(())
     }
 
     /// Runs `load` on one way, and sees how long commits took meanwhile.
@@ -263,6 +286,7 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
     let parent = parent_of(options);
     let node = StandIn::start(Coin::Bitcoin, MAINNET_TRANSACTIONS)?;
     let mut pools = Pools::start(options, &parent, &node)?;
+    pools.wait_for_link().await?;
     let mut report = Report::default();
     report.remark(&format!(
         "PostgreSQL: {}; all ledgers are in {}",
