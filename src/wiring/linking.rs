@@ -26,6 +26,8 @@ use super::stratum::{self, RunningStratum, StratumNeeds};
 use super::stratum_listeners::BoundStratum;
 use crate::config::Config;
 
+/// How long miners wait for a link before they are passed on.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long is waited until it is tried again to link this front.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Lives of sessions' servers that are no lives of the pool, of which there are not so many: see [`life_of`].
@@ -140,25 +142,38 @@ async fn serve(
     let mut chain = None;
     let mut links = 0;
     let mut said = String::new();
+    // Kept while it is tried to link this front, again and again: whoever is passed on stays so until there is a link.
+    let mut relay = None;
     loop {
-        let tried = tokio::select! {
-            _ = stopped.wait_for(Option::is_some) => break,
-            tried = try_to_link(&standing_by, &clock, &mut chain) => tried,
+        let tried = {
+            let link = try_to_link(&standing_by, &clock, &mut chain);
+            tokio::pin!(link);
+            loop {
+                tokio::select! {
+                    _ = stopped.wait_for(Option::is_some) => break None,
+                    tried = &mut link => break Some(tried),
+                    () = tokio::time::sleep(PATIENCE), if relay.is_none() => relay = Some(pass_on(&standing_by)?),
+                }
+            }
         };
         let linked = match tried {
-            Ok(linked) => linked,
-            Err(why) => {
+            None => break,
+            Some(Ok(linked)) => linked,
+            Some(Err(why)) => {
                 if why != said {
                     log::info!("miners on Stratum are passed on: {why}");
                     said = why;
                 }
-                let _relay = pass_on(&standing_by)?;
+                if relay.is_none() {
+                    relay = Some(pass_on(&standing_by)?);
+                }
                 tokio::select! {
                     _ = stopped.wait_for(Option::is_some) => break,
                     () = until_linkable(&standing_by) => continue,
                 }
             }
         };
+        relay = None;
         said.clear();
         let Some(open) = &chain else {
             continue;

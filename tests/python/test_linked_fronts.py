@@ -1,13 +1,14 @@
 """Miners on Stratum at a front that stands by: it serves them by a link with the one that leads, which judges."""
 
 import concurrent.futures
+import contextlib
 import random
 import socket
 import threading
 import time
 
 import pytest
-from fronts import common, freeze, thaw, two, wait_for_lead
+from fronts import Front, common, freeze, thaw, two, wait_for_lead
 from harness import eventually, free_port
 from postgres import Postgres
 from standin_node import StandInNode
@@ -281,3 +282,26 @@ def test_without_links_miners_are_passed_on(server, database, nodes, tmp_path):
         line.accepted(line.current_work().find(extranonce2=1, block=False))
         assert second.figures()['dwarves_relayed_total{listener="stratum"}'] == 1
         assert not is_linked(second) and "a has no front.listen" in second.log()
+
+
+def test_miners_are_passed_on_for_as_long_as_no_link_can_be_had(server, database, nodes, tmp_path):
+    """Of two fronts whose numbers come to the same extranonces, only one gives out work: the one that leads."""
+    with contextlib.ExitStack() as fronts:
+        settings = common(server, nodes[0], database)
+        own = [{"front__listen": f"127.0.0.1:{free_port()}"} for _ in range(2)]
+        first = fronts.enter_context(Front("a", tmp_path / "a", **settings, **own[0]))
+        server.sql(
+            "INSERT INTO fronts (number, lease, name, places, version, since, beat, beat_at)"
+            " VALUES (64, 1, 'z', '', '', 0, 0, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)",
+            database=database,
+        )
+        second = fronts.enter_context(Front("b", tmp_path / "b", first=first, **settings, **own[1]))
+        assert second.fronts()["b"]["number"] == 65
+        refused = "refuses it: another front gives out the extranonces of number 1"
+        eventually("the link is refused", lambda: refused in second.log())
+        line = session(second, first.miner("//Patient").hotkey)
+        for number in range(5):
+            line.accepted(line.current_work().find(extranonce2=number, block=False))
+            # It is tried again and again meanwhile.
+            time.sleep(1)
+        assert not is_linked(second) and front_end(line) == 1

@@ -7,12 +7,14 @@
 use std::io;
 use std::sync::Arc;
 
+use dwarves_ports::clock::Moment;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
 
 use crate::words::PROTOCOL;
 
@@ -138,7 +140,9 @@ fn length_of(length: usize) -> [u8; 2] {
 fn halves(stream: TcpStream, shaking: HandshakeState) -> Result<(Reading, Writing), LinkError> {
     let sealing = Arc::new(shaking.into_stateless_transport_mode()?);
     let (read, write) = stream.into_split();
+    let (heard_at, _) = watch::channel(Moment::now());
     let reading = Reading {
+        heard_at,
         stream: BufReader::with_capacity(2 * FRAME_MAX, read),
         sealing: Arc::clone(&sealing),
         count: 0,
@@ -156,6 +160,8 @@ fn halves(stream: TcpStream, shaking: HandshakeState) -> Result<(Reading, Writin
 
 /// What the other says.
 pub(crate) struct Reading {
+    /// When the last frame came: a long word on a slow wire is no silence.
+    heard_at: watch::Sender<Moment>,
     stream: BufReader<OwnedReadHalf>,
     sealing: Arc<StatelessTransportState>,
     /// Frames so far.
@@ -165,6 +171,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// When something was heard last.
+    pub(crate) fn heard_at(&self) -> watch::Receiver<Moment> {
+        self.heard_at.subscribe()
+    }
+
     /// The next word. It must not be dropped before it is there.
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<T, LinkError> {
         self.word.clear();
@@ -181,6 +192,7 @@ impl Reading {
                 .sealing
                 .read_message(self.count, &self.frame, &mut self.word[begin..])?;
             self.count += 1;
+            self.heard_at.send_replace(Moment::now());
             self.word.truncate(begin + opened);
             // Only what was opened holds anything, so the byte in front of a piece is the first of what was just opened.
             if self.word.len() == begin {

@@ -17,6 +17,7 @@ use dwarves_domain::ids::{HeaderHash, TemplateId};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::{FrontEnd, JobKey, Template};
 use dwarves_ports::clock::{Moment, SharedClock};
+use tokio::sync::watch;
 
 use crate::channel::{LinkError, LinkKey, Reading, Writing};
 use crate::ends::{BEAT_EVERY, Beat, SILENT_MAX, Voice};
@@ -64,7 +65,7 @@ pub(crate) struct Downlink {
     jobs: shares::Jobs,
     /// Templates that the other was told of and may speak of yet.
     told: BTreeMap<TemplateId, Arc<Template>>,
-    heard_at: Moment,
+    heard_at: watch::Receiver<Moment>,
 }
 
 impl Downlink {
@@ -84,7 +85,7 @@ impl Downlink {
             place,
             voice,
             told: BTreeMap::new(),
-            heard_at: Moment::now(),
+            heard_at: reading.heard_at(),
         };
         downlink.read_on(reading, ctx);
         downlink
@@ -104,7 +105,6 @@ impl Downlink {
     }
 
     fn hear(&mut self, word: ToLeader, ctx: &mut Context<Self>) -> Result<(), LinkError> {
-        self.heard_at = Moment::now();
         match word {
             ToLeader::Beat => Ok(()),
             ToLeader::Tip(hash) => {
@@ -204,7 +204,7 @@ impl Downlink {
     }
 
     fn on_beat(&mut self, ctx: &mut Context<Self>) {
-        if self.heard_at.elapsed() > SILENT_MAX {
+        if self.heard_at.borrow().elapsed() > SILENT_MAX {
             return self.end(&LinkError::Silent, ctx);
         }
         self.say(&ToStandby::Beat, ctx);

@@ -35,8 +35,9 @@ use crate::words::{Answer, Hello, Question, ToLeader, ToStandby, Welcome};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 65_536;
-/// How long it may take to begin.
-const BEGIN_MAX: Duration = Duration::from_secs(5);
+/// How long it may take to shake hands, and then to hear of the work: some megabytes.
+const SHAKE_MAX: Duration = Duration::from_secs(5);
+const WORK_MAX: Duration = Duration::from_secs(30);
 /// How long is waited until a node is asked again that gave no answer.
 const NODE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -79,8 +80,7 @@ impl Linked {
         let thread = Arbiter::new();
         let (done, begun) = oneshot::channel();
         thread.spawn(async move {
-            let begun = tokio::time::timeout(BEGIN_MAX, Uplink::begin(dialing)).await;
-            let _gone = done.send(begun.unwrap_or(Err(LinkError::Silent)));
+            let _gone = done.send(Uplink::begin(dialing).await);
         });
         let begun = begun.await.unwrap_or(Err(LinkError::Silent));
         match begun {
@@ -130,7 +130,7 @@ pub struct Uplink {
     work: Arc<LiveWork>,
     readers: WorkReaders,
     watchers: Vec<Outbox<MinerChanged>>,
-    heard_at: Moment,
+    heard_at: watch::Receiver<Moment>,
     over: watch::Sender<Option<String>>,
     nodes: Option<SharedChain>,
 }
@@ -138,14 +138,17 @@ pub struct Uplink {
 impl Uplink {
     /// Shakes hands, and hears what work there is.
     async fn begin(dialing: Dialing) -> Result<(Addr<Self>, watch::Receiver<Option<String>>), LinkError> {
-        let stream = TcpStream::connect(&dialing.to).await?;
         let hello = Hello {
             number: dialing.number.get(),
             name: dialing.name,
             front_end: dialing.front_end.get(),
         };
+        let shaken = tokio::time::timeout(SHAKE_MAX, async {
+            let stream = TcpStream::connect(&dialing.to).await?;
+            channel::dial(stream, &dialing.key, &hello).await
+        });
         let (welcome, mut reading, writing): (Welcome, _, _) =
-            channel::dial(stream, &dialing.key, &hello).await?;
+            shaken.await.unwrap_or(Err(LinkError::Silent))?;
         welcome.map_err(LinkError::Refused)?;
         let (voice, speaking) = Voice::through(writing);
         let (over, is_over) = watch::channel(None);
@@ -157,11 +160,15 @@ impl Uplink {
             work: Arc::new(LiveWork::none()),
             readers: WorkReaders::default(),
             watchers: Vec::new(),
-            heard_at: Moment::now(),
+            heard_at: reading.heard_at(),
             over,
             nodes: dialing.nodes,
         };
-        while !matches!(uplink.hear(reading.next().await?)?, Heard::Work) {}
+        let work = tokio::time::timeout(WORK_MAX, async {
+            while !matches!(uplink.hear(reading.next().await?)?, Heard::Work) {}
+            Ok(())
+        });
+        work.await.unwrap_or(Err(LinkError::Silent))?;
         let uplink = Self::create(|ctx| {
             ctx.spawn(wrap_future::<_, Self>(speaking).map(|error, this, ctx| this.end(&error, ctx)));
             uplink.read_on(reading, ctx);
@@ -185,7 +192,6 @@ impl Uplink {
 
     /// Takes in what the front that leads says.
     fn hear(&mut self, word: ToStandby) -> Result<Heard, LinkError> {
-        self.heard_at = Moment::now();
         match word {
             ToStandby::Beat => {}
             ToStandby::Answer(number, answer) => self.answer(number, answer)?,
@@ -234,7 +240,7 @@ impl Uplink {
     }
 
     fn on_beat(&mut self, ctx: &mut Context<Self>) {
-        if self.heard_at.elapsed() > SILENT_MAX {
+        if self.heard_at.borrow().elapsed() > SILENT_MAX {
             return self.end(&LinkError::Silent, ctx);
         }
         self.readers.tell_those_behind(&self.work);
