@@ -13,8 +13,9 @@ import time
 
 import pytest
 from fronts import common, freeze, thaw, two
-from harness import eventually
+from harness import eventually, free_port
 from postgres import Postgres, Standby
+from rigs import Rig, end, told
 from standin_node import StandInNode
 from test_pool import rows
 from test_postgres import compare, mine_while, pooler
@@ -163,7 +164,8 @@ def test_whatever_dies_everything_acknowledged_is_there_once(place):
             standby.start()
             wires = [Wire(lambda: ("127.0.0.1", (scene.primary if scene else primary).port)) for _ in range(2)]
             settings = common(primary, node)
-            with two(place, settings, [{"store__url": to(wire)} for wire in wires]) as fronts:
+            own = [{"store__url": to(wire), "front__listen": f"127.0.0.1:{free_port()}"} for wire in wires]
+            with two(place, settings, own) as fronts:
                 scene = Scene(primary, standby, fronts, dict(zip(fronts, wires)), between, dice)
                 done = []
                 deeds = scene.anything()
@@ -176,9 +178,13 @@ def test_whatever_dies_everything_acknowledged_is_there_once(place):
                     scene.see_to_ends()
                     eventually("the pool is ready", lambda: any(is_ready(front) for front in fronts), 30)
 
+                rigs = [Rig(fronts, fronts[0].miner(f"//Rig{n}").hotkey, n) for n in range(2)]
+                for rig in rigs:
+                    rig.start()
                 miners = mine_while(fronts[0], scene.primary, deed, ROUNDS, seed)
-                acknowledged = compare(scene.primary, "ledger", miners)
-                assert len(acknowledged) > 20 * ROUNDS, done
+                end(rigs)
+                acknowledged = compare(scene.primary, "ledger", miners, rigs)
+                assert len(acknowledged) > 20 * ROUNDS and len(told(rigs)[0]) > 5 * ROUNDS, done
                 front, _ = scene.leading()
                 rounds = rows(front, "/v1/rounds?limit=100", "rounds")
                 assert [r["id"] for r in rounds] == list(range(rounds[0]["id"], rounds[0]["id"] - len(rounds), -1))

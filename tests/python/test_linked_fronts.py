@@ -4,15 +4,15 @@ import concurrent.futures
 import contextlib
 import random
 import socket
-import threading
 import time
 
 import pytest
 from fronts import Front, common, freeze, thaw, two, wait_for_lead
 from harness import eventually, free_port
 from postgres import Postgres
+from rigs import Rig, end, front_end, session, told
 from standin_node import StandInNode
-from stratum import Client, Closed, sha256d
+from stratum import sha256d
 from test_postgres import check_books, stored_shares
 
 
@@ -51,23 +51,6 @@ def is_linked(front):
 
 def wait_for_link(front):
     eventually(f"{front.name} is linked", lambda: is_linked(front), 20)
-
-
-# Fronts are each other's peers here, and so is whoever comes from this machine: it says who it is, as a proxy does.
-FROM = b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 3333\r\n"
-
-
-def session(front, hotkey, worker="rig"):
-    line = Client(front.listen["stratum"][0], timeout=20, first=FROM)
-    line.subscribe()
-    assert line.call("mining.authorize", f"{hotkey}.{worker}", "x")["result"] is True
-    line.user = f"{hotkey}.{worker}"
-    return line
-
-
-def front_end(line):
-    """Which front gave the session its extranonce: docs say which bits."""
-    return int(line.extranonce1, 16) >> 23 & 63
 
 
 def test_miners_are_served_at_both_fronts_and_counted_once(server, database, nodes, tmp_path):
@@ -142,47 +125,6 @@ def test_another_tip_at_one_fronts_node_is_heard_by_the_one_that_leads(server, d
         assert line.work_after(work).previous != work.previous
 
 
-class Miner(threading.Thread):
-    """Mines at any front without pause; knows what was acknowledged."""
-
-    def __init__(self, fronts, hotkey, number):
-        super().__init__(daemon=True)
-        self.fronts, self.hotkey, self.number = fronts, hotkey, number
-        self.dice = random.Random(number)
-        self.acknowledged, self.sent = set(), set()
-        self.stopping = threading.Event()
-        self.failure = None
-        self.sessions = 0
-
-    def run(self):
-        try:
-            while not self.stopping.is_set():
-                try:
-                    self.mine(session(self.dice.choice(self.fronts), self.hotkey, f"rig{self.number}"))
-                except (OSError, Closed, AssertionError, KeyError, TypeError):
-                    # Let go, or not let in: there is no leader, or it is somebody else now.
-                    time.sleep(0.1)
-        except Exception as error:  # noqa: BLE001
-            self.failure = error
-
-    def mine(self, line):
-        self.sessions += 1
-        with line:
-            for number in range(self.dice.randrange(20, 200)):
-                if self.stopping.is_set():
-                    return
-                work = line.current_work()
-                share = work.find(extranonce2=number, block=False)
-                header = work.header(share[1], int(share[3], 16), int(share[2], 16))
-                name = sha256d(header)[::-1].hex()
-                self.sent.add(name)
-                answer = line.submit(share)
-                if answer["result"] is True:
-                    self.acknowledged.add(name)
-                elif answer["error"][0] not in (20, 21):
-                    raise RuntimeError(f"{answer} to a good share")
-
-
 def test_fronts_that_are_killed_frozen_and_started_again_lose_no_acknowledged_share(server, database, nodes, tmp_path):
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
@@ -190,7 +132,7 @@ def test_fronts_that_are_killed_frozen_and_started_again_lose_no_acknowledged_sh
     with linked(tmp_path, server, database, nodes) as fronts:
         wait_for_link(fronts[1])
         hotkeys = [fronts[0].miner(f"//Many{n}").hotkey for n in range(4)]
-        miners = [Miner(fronts, hotkey, n) for n, hotkey in enumerate(hotkeys)]
+        miners = [Rig(fronts, hotkey, n) for n, hotkey in enumerate(hotkeys)]
         for miner in miners:
             miner.start()
         for _ in range(5):
@@ -214,14 +156,9 @@ def test_fronts_that_are_killed_frozen_and_started_again_lose_no_acknowledged_sh
         standing_by = next(one for one in fronts if not one.leads())
         wait_for_link(standing_by)
         time.sleep(1.5)
-        for miner in miners:
-            miner.stopping.set()
-        for miner in miners:
-            miner.join(60)
-            assert not miner.is_alive() and miner.failure is None, miner.failure
+        end(miners)
         stored = set(stored_shares(server, database))
-        acknowledged = set().union(*(miner.acknowledged for miner in miners))
-        sent = set().union(*(miner.sent for miner in miners))
+        acknowledged, sent = told(miners)
         assert len(acknowledged) > 200, len(acknowledged)
         assert acknowledged <= stored, f"{len(acknowledged - stored)} of {len(acknowledged)} are lost"
         assert stored <= sent, f"{len(stored - sent)} are stored that nobody sent"

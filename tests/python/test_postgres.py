@@ -16,6 +16,7 @@ from crash_miners import Client, Lost, address_of
 from harness import PAYING, Pool, binary, environment, eventually, free_port, problem
 from postgres import Postgres, Standby
 from test_full_disk import fill, mine_until_refused
+from rigs import told
 from test_pool import rows, wait_for_round_with
 
 
@@ -127,7 +128,8 @@ def mine_while(pool, server, kill, times, seed):
     return miners
 
 
-def compare(server, database, miners):
+def compare(server, database, miners, rigs=()):
+    """What miners over HTTP and rigs on Stratum were told is what is stored. Gives the former's."""
     acknowledged, refused = {}, set()
     for miner in miners:
         acknowledged.update(miner.acknowledged)
@@ -136,7 +138,9 @@ def compare(server, database, miners):
     lost = {hash_: sequence for hash_, sequence in acknowledged.items() if stored.get(hash_) != sequence}
     assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged shares are not where they were"
     # Whoever lost the answer and asks again once the work is over hears that it is stale, and is credited all the same.
-    strange = set(stored) - set(acknowledged) - refused
+    of_rigs, sent_by_rigs = told(rigs)
+    assert of_rigs <= set(stored), f"{len(of_rigs - set(stored))} of {len(of_rigs)} shares of rigs are lost"
+    strange = set(stored) - set(acknowledged) - refused - sent_by_rigs
     assert not strange, f"{len(strange)} shares are stored that nobody sent"
     check_books(server, database)
     return acknowledged
