@@ -22,6 +22,8 @@ from test_postgres import compare, mine_while, pooler
 from wire import Wire
 
 ROUNDS = int(os.environ.get("FAILOVER_ROUNDS", "10"))
+# Then fronts are linked, and rigs on Stratum mine at both.
+IS_LONG = ROUNDS > 10
 SETTINGS = "synchronous_standby_names = '*'\nwal_keep_size = 256MB\nwal_log_hints = on\nwal_sender_timeout = 3s\n"
 
 
@@ -164,7 +166,9 @@ def test_whatever_dies_everything_acknowledged_is_there_once(place):
             standby.start()
             wires = [Wire(lambda: ("127.0.0.1", (scene.primary if scene else primary).port)) for _ in range(2)]
             settings = common(primary, node)
-            own = [{"store__url": to(wire), "front__listen": f"127.0.0.1:{free_port()}"} for wire in wires]
+            own = [{"store__url": to(wire)} for wire in wires]
+            for one in own if IS_LONG else []:
+                one["front__listen"] = f"127.0.0.1:{free_port()}"
             with two(place, settings, own) as fronts:
                 scene = Scene(primary, standby, fronts, dict(zip(fronts, wires)), between, dice)
                 done = []
@@ -178,13 +182,14 @@ def test_whatever_dies_everything_acknowledged_is_there_once(place):
                     scene.see_to_ends()
                     eventually("the pool is ready", lambda: any(is_ready(front) for front in fronts), 30)
 
-                rigs = [Rig(fronts, fronts[0].miner(f"//Rig{n}").hotkey, n) for n in range(2)]
+                rigs = [Rig(fronts, fronts[0].miner(f"//Rig{n}").hotkey, n) for n in range(2 if IS_LONG else 0)]
                 for rig in rigs:
                     rig.start()
                 miners = mine_while(fronts[0], scene.primary, deed, ROUNDS, seed)
                 end(rigs)
                 acknowledged = compare(scene.primary, "ledger", miners, rigs)
-                assert len(acknowledged) > 20 * ROUNDS and len(told(rigs)[0]) > 5 * ROUNDS, done
+                assert len(acknowledged) > 20 * ROUNDS, done
+                assert not IS_LONG or len(told(rigs)[0]) > 5 * ROUNDS, done
                 front, _ = scene.leading()
                 rounds = rows(front, "/v1/rounds?limit=100", "rounds")
                 assert [r["id"] for r in rounds] == list(range(rounds[0]["id"], rounds[0]["id"] - len(rounds), -1))
