@@ -72,6 +72,13 @@ pub enum LinkError {
     Stuck,
 }
 
+impl LinkError {
+    /// What came can be read, and is nothing that a front says.
+    pub(crate) fn senseless() -> Self {
+        Self::Unreadable(postcard::Error::DeserializeBadEncoding)
+    }
+}
+
 /// Begins a link: says `hello` and hears what is said to that.
 pub(crate) async fn dial<H: Serialize, W: DeserializeOwned>(
     mut stream: TcpStream,

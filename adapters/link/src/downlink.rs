@@ -128,7 +128,7 @@ impl Downlink {
             .collect();
         let judge = JudgeShares {
             sent_at: now,
-            requests: requests.ok_or_else(senseless)?,
+            requests: requests.ok_or_else(LinkError::senseless)?,
         };
         let count = judge.requests.len();
         let port = self.parts.submission.judge.clone();
@@ -144,7 +144,7 @@ impl Downlink {
     }
 
     fn join(&mut self, number: u64, said: Join, ctx: &mut Context<Self>) -> Result<(), LinkError> {
-        let worker = joining::worker(said, self.parts.addresses).ok_or_else(senseless)?;
+        let worker = joining::worker(said, self.parts.addresses).ok_or_else(LinkError::senseless)?;
         let port = self.parts.join.clone();
         let asked = async move {
             let joined = port.ask(worker, JOIN_DEADLINE).await;
@@ -159,7 +159,8 @@ impl Downlink {
     fn take(&mut self, number: u64, said: &Take, ctx: &mut Context<Self>) -> Result<(), LinkError> {
         let template = self.told.get(&TemplateId::new(said.template));
         let at = self.parts.clock.date();
-        let candidate = shares::candidate(said, at, template.map(Arc::as_ref)).ok_or_else(senseless)?;
+        let candidate =
+            shares::candidate(said, at, template.map(Arc::as_ref)).ok_or_else(LinkError::senseless)?;
         let port = self.parts.submission.blocks.clone();
         let asked = async move { port.ask_patiently(candidate, TAKE_PATIENCE).await };
         ctx.spawn(wrap_future::<_, Self>(asked).map(move |taken, this, ctx| {
@@ -216,10 +217,6 @@ impl Downlink {
         }
         ctx.stop();
     }
-}
-
-fn senseless() -> LinkError {
-    LinkError::Unreadable(postcard::Error::DeserializeBadEncoding)
 }
 
 impl Actor for Downlink {

@@ -196,11 +196,11 @@ impl Uplink {
             ToStandby::Beat => {}
             ToStandby::Answer(number, answer) => self.answer(number, answer)?,
             ToStandby::Template(said) => {
-                let template = work::template_of(*said).ok_or_else(senseless)?;
+                let template = work::template_of(*said).ok_or_else(LinkError::senseless)?;
                 self.known.learn(template);
             }
             ToStandby::Work(said) => {
-                self.work = Arc::new(self.known.work_of(said).ok_or_else(senseless)?);
+                self.work = Arc::new(self.known.work_of(said).ok_or_else(LinkError::senseless)?);
                 self.readers.tell_all(&self.work);
                 return Ok(Heard::Work);
             }
@@ -214,7 +214,7 @@ impl Uplink {
     }
 
     fn answer(&mut self, number: u64, answer: Option<Answer>) -> Result<(), LinkError> {
-        let awaited = self.awaited.remove(&number).ok_or_else(senseless)?;
+        let awaited = self.awaited.remove(&number).ok_or_else(LinkError::senseless)?;
         match (awaited, answer) {
             // Whoever waits hears that nobody is there.
             (_, None) => {}
@@ -223,7 +223,7 @@ impl Uplink {
             }
             (Awaited::Join(reply), Some(Answer::Join(said))) => reply.answer(joining::joined_of(said)),
             (Awaited::Take(reply), Some(Answer::Take(said))) => reply.answer(shares::fate_of(said)),
-            _ => return Err(senseless()),
+            _ => return Err(LinkError::senseless()),
         }
         Ok(())
     }
@@ -263,10 +263,6 @@ impl Uplink {
 enum Heard {
     Work,
     Other,
-}
-
-fn senseless() -> LinkError {
-    LinkError::Unreadable(postcard::Error::DeserializeBadEncoding)
 }
 
 /// Says whenever the nodes have another tip, until nobody hears it.
