@@ -10,7 +10,7 @@ use dwarves_domain::work::FrontEnd;
 use dwarves_keys::PoolKey;
 use dwarves_link::{Dialing, Exchange, Exchanging, LinkKey, Linked};
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::fronts::Fronts;
+use dwarves_ports::fronts::{FrontRow, Fronts};
 use dwarves_relay::{Common, Relay};
 use dwarves_system::clock::PoolClock;
 use tokio::sync::watch;
@@ -301,13 +301,12 @@ fn listen(
 
 /// Whether the listener of this setting is one of Stratum.
 pub(super) fn is_of_stratum(setting: &str) -> bool {
-    setting.starts_with("stratum")
+    setting.starts_with(FrontRow::STRATUM)
 }
 
 #[cfg(test)]
 mod tests {
     use dwarves_domain::ids::FrontNumber;
-    use dwarves_ports::fronts::FrontRow;
 
     use super::*;
 

@@ -55,6 +55,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let mut page = Page::default();
     let pool = state.ask(&ports.pool, ReadPool).await?;
     page.pool(&pool);
+    let hindrances = crate::fronts::all_hindrances(&state, pool.hindrances).len();
+    let help = "What troubles the pool, as /readyz tells it.";
+    page.gauge("dwarves_hindrances", help, hindrances);
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     let payouts = state.ask(&ports.payouts, ReadPayouts).await?;
     page.payouts(&payouts);
@@ -80,7 +83,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         page.notified(&state.ask(&notifications.told, ReadTold).await?);
     }
     if state.deps().fronts.is_some() {
-        page.fronts(&crate::fronts::seen(&state), crate::fronts::linked(&state).len());
+        page.fronts(&crate::fronts::seen(&state), &crate::fronts::links(&state));
     }
     page.flow();
     page.actors();
@@ -137,12 +140,6 @@ impl Page {
                 .map_or(0.0, |span| span.millis() as f64 / 1_000.0);
             self.gauge("dwarves_statements_overdue_seconds", help, overdue);
         }
-        let hindrances = view.hindrances.len();
-        self.gauge(
-            "dwarves_hindrances",
-            "What troubles the pool, as /readyz tells it.",
-            hindrances,
-        );
     }
 
     fn gate(&mut self, view: &GateView) {
