@@ -67,8 +67,13 @@ def test_miners_are_served_at_both_fronts_and_counted_once(server, database, nod
             assert line.rejected(work.find(extranonce2=2, above=True))[0] == 23, "of low difficulty"
         assert len(stored_shares(server, database)) == 2
         assert miner.status()["shares"]["accepted"] == 2
-        # Not a byte of it was passed on.
+        # Not a byte of it was passed on, and each front has the figures of its own session.
         assert second.figures()['dwarves_relayed_total{listener="stratum"}'] == 0
+        for front in (first, second):
+            figures = front.figures()
+            assert figures["dwarves_stratum_connections"] == 1
+            assert figures['dwarves_acknowledgement_seconds_count{protocol="stratum"}'] == 3
+            assert figures["process_open_fds"] < figures["process_max_fds"]
         figures = first.figures()
         assert (figures["dwarves_fronts_linked"], figures["dwarves_fronts_unlinked"]) == (1, 0)
         assert figures['dwarves_front_silent_seconds{front="b"}'] < 3

@@ -85,11 +85,26 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     if state.deps().fronts.is_some() {
         page.fronts(&crate::fronts::seen(&state), &crate::fronts::links(&state));
     }
+    page.served();
     page.flow();
     page.actors();
     page.process();
     let text = page.write(format);
     Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
+}
+
+/// Figures of a process that is not the pool, as OpenMetrics: how its own parts do, and the sessions that it serves, if it
+/// serves any.
+pub fn of_this_process(gate: Option<&GateView>) -> String {
+    let mut page = Page::default();
+    if let Some(gate) = gate {
+        page.gate(gate);
+    }
+    page.connections(gate);
+    page.served();
+    page.actors();
+    page.process();
+    page.write(Format::OpenMetrics)
 }
 
 impl Page {

@@ -11,7 +11,7 @@ import { begin } from "../shell.js";
 
 main("Operator").append(grid, notes);
 
-const sections = [stateCard, hindrancesCard, frontsCard, standbyCard, booksCard, commitCard, payoutsCard, ordersCard, nodesCard, actorsCard, bansCard, auditCard];
+const sections = [stateCard, hindrancesCard, frontsCard, booksCard, commitCard, standbyCard, payoutsCard, ordersCard, nodesCard, actorsCard, bansCard, auditCard];
 
 async function refresh() {
   if (!isLoggedIn()) return;
