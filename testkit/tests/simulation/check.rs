@@ -69,11 +69,13 @@ fn shares(store: &InlineStore, notes: &Notes) {
     for (hash, miner) in told.blocks {
         let block = store.found_blocks().into_iter().find(|block| block.hash == hash);
         let block = block.unwrap_or_else(|| panic!("block {hash} was acknowledged to {miner}"));
-        // Somebody else may have brought it before, and then it may have been booked as nobody's.
-        let is_nobodys = block.finder.is_none() && block.accounting != Accounting::None;
+        // Somebody else may have brought it before, and then it may have been booked as nobody's, or be settled as none.
+        let (state, booked) = (block.state, block.accounting);
+        let is_none = [BlockState::Orphaned, BlockState::Refused].contains(&state);
+        let is_nobodys = block.finder.is_none() && (booked != Accounting::None || is_none);
         assert!(
             block.finder == Some(miner) || is_nobodys,
-            "block {hash} of {miner} is {:?}",
+            "block {hash} of {miner} is {:?}'s, {state}, booked {booked}",
             block.finder
         );
     }
