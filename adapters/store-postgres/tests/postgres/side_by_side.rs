@@ -101,10 +101,12 @@ fn the_rows_of_a_commit_go_out_while_the_one_before_it_ends() {
     let committed = committed.join().unwrap();
     assert_eq!(firsts(&committed), [2, 3, 4, 5].map(Some));
     assert_eq!(stored(shared(), &database.name), [0, 1, 2, 3, 4]);
-    let batches = "SELECT commit - MIN(commit) OVER () || ' ' || first_sequence || ' ' || total_before FROM batches ORDER BY 1";
+    let batches = "SELECT commit - MIN(commit) OVER () || ' ' || first_sequence || ' '
+            || (total_before = COALESCE(LAG(total_after) OVER (ORDER BY first_sequence), 0))
+        FROM batches ORDER BY first_sequence";
     assert_eq!(
         database.sql(batches),
-        ["0 1 0", "1 2 1", "2 3 2", "3 4 3", "4 5 4"]
+        ["0 1 true", "1 2 true", "2 3 true", "3 4 true", "4 5 true"]
     );
 }
 
