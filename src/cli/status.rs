@@ -186,8 +186,11 @@ fn stated(statements: &StatementsState) -> Option<String> {
 fn front(front: &FrontState) -> String {
     let does = match (front.leads, front.lives) {
         (true, true) => "leads".to_owned(),
-        (false, true) if front.linked => "stands by, linked".to_owned(),
-        (false, true) => "stands by".to_owned(),
+        (false, true) => match (front.linked, front.unlinked_ms) {
+            (true, _) => "stands by, linked".to_owned(),
+            (false, Some(millis)) => format!("stands by, no link for {}", span(millis / 1_000)),
+            (false, None) => "stands by".to_owned(),
+        },
         (_, false) => format!("silent for {}", span(front.silent_ms / 1_000)),
     };
     format!(

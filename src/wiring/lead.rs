@@ -1,10 +1,12 @@
 //! The right to be the pool, and what the front that has it knows of the others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dwarves_domain::ids::FrontNumber;
 use dwarves_domain::work::FrontEnd;
-use dwarves_ports::fronts::Fronts;
+use dwarves_ports::clock::Moment;
+use dwarves_ports::fronts::{Fronts, Links};
 use dwarves_ports::halt::Halt;
 use dwarves_store_postgres::PostgresStore;
 use tokio::sync::watch;
@@ -34,6 +36,32 @@ impl Others {
     /// Which of all fronts this is, as extranonces have it.
     pub(super) fn front_end(&self) -> FrontEnd {
         front_end_of(self.seen.borrow().this)
+    }
+
+    /// Which of them have a link with this one, and which should have one, if those have one that are `linked`; nobody, if
+    /// this front takes no links.
+    pub(super) fn links(
+        &self,
+        linked: Option<watch::Receiver<BTreeSet<FrontNumber>>>,
+    ) -> watch::Receiver<Links> {
+        let mut seen = self.seen.clone();
+        let mut linked = linked.unwrap_or_else(|| watch::channel(BTreeSet::new()).1);
+        let (sender, links) = watch::channel(Links::default());
+        actix_rt::spawn(async move {
+            loop {
+                sender.send_modify(|links| {
+                    let (seen, linked) = (seen.borrow_and_update(), linked.borrow_and_update());
+                    *links = links.next(&seen, &linked, Moment::now());
+                });
+                tokio::select! {
+                    changed = seen.changed() => if changed.is_err() { break },
+                    // Once nobody takes links any more there is only the other to wait for.
+                    Ok(()) = linked.changed() => {}
+                    () = sender.closed() => break,
+                }
+            }
+        });
+        links
     }
 
     /// Ends the process if another one takes the lead: what it does from then on counts for nothing.

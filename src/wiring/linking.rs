@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::PoolPorts;
+use dwarves_actors::gate::ReadGate;
 use dwarves_domain::work::FrontEnd;
 use dwarves_keys::PoolKey;
 use dwarves_link::{Dialing, Exchange, Exchanging, LinkKey, Linked};
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::fronts::Fronts;
+use dwarves_ports::fronts::{FrontRow, Fronts};
 use dwarves_relay::{Common, Relay};
 use dwarves_system::clock::PoolClock;
 use tokio::sync::watch;
@@ -93,6 +95,8 @@ pub(super) struct StandingBy {
     pub(super) lease: u64,
     pub(super) sockets: Sockets,
     pub(super) relays: Common,
+    /// Where it is said who knows of the sessions that are served here.
+    pub(super) gate: watch::Sender<Option<Port<ReadGate>>>,
 }
 
 /// How it ends.
@@ -192,6 +196,7 @@ async fn serve(
         links += 1;
         let running = listen(&standing_by, &needs, &hashing)?;
         standing_by.relays.set_linked(true);
+        standing_by.gate.send_replace(running.read());
         log::info!("miners on Stratum are served here, by a link with the front that leads");
         let mut over = linked.over.clone();
         let why = tokio::select! {
@@ -200,6 +205,7 @@ async fn serve(
         };
         log::info!("the link with the front that leads is over: {why}");
         standing_by.relays.set_linked(false);
+        standing_by.gate.send_replace(None);
         let is_answered = *stopped.borrow() == Some(Ending::Stops);
         if is_answered {
             running.close().await;
@@ -301,13 +307,12 @@ fn listen(
 
 /// Whether the listener of this setting is one of Stratum.
 pub(super) fn is_of_stratum(setting: &str) -> bool {
-    setting.starts_with("stratum")
+    setting.starts_with(FrontRow::STRATUM)
 }
 
 #[cfg(test)]
 mod tests {
     use dwarves_domain::ids::FrontNumber;
-    use dwarves_ports::fronts::FrontRow;
 
     use super::*;
 

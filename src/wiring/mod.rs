@@ -248,8 +248,10 @@ pub async fn start_on(
             .evaluator
             .as_ref()
             .map(|evaluator| evaluator::deps(config, evaluator)),
+        links: others
+            .as_ref()
+            .map(|others| others.links(exchange.as_ref().map(Exchange::fronts))),
         fronts: others.map(|others| others.seen),
-        linked: exchange.as_ref().map(Exchange::fronts),
         stopping: stopped,
     };
     let hashing = Hashing::start(config)?;

@@ -1,11 +1,15 @@
 //! What a front passes on that stands by: which listeners, and what is said to whoever cannot be passed on.
 
 use std::io;
+use std::time::Duration;
 
 use actix_web::{HttpResponse, ResponseError as _};
+use dwarves_actors::ask::Port;
+use dwarves_actors::gate::ReadGate;
 use dwarves_api_types::pool::Alive;
 use dwarves_http::connections::handshake::in_bytes;
 use dwarves_http::problem::{Code, Problem};
+use dwarves_http::routes::metrics::of_this_process;
 use dwarves_ports::fronts::Fronts;
 use dwarves_relay::{Answers, Common, Entrance};
 use tokio::sync::watch;
@@ -14,11 +18,15 @@ use super::StartError;
 use super::sockets::Sockets;
 use crate::config::Config;
 
-/// What all relays have in common.
+/// How long the figures wait for those of the sessions that are served here.
+const GATE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What all relays have in common. The gate is that of the sessions which are served here, while there is a link.
 pub(super) fn common(
     config: &Config,
     sockets: &Sockets,
     fronts: watch::Receiver<Fronts>,
+    gate: watch::Receiver<Option<Port<ReadGate>>>,
 ) -> Result<Common, StartError> {
     let settings = dwarves_relay::Settings {
         fronts,
@@ -40,6 +48,16 @@ pub(super) fn common(
                 content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"
                 .to_vec(),
         },
+        more_figures: Box::new(move || {
+            let gate = gate.borrow().clone();
+            Box::pin(async move {
+                let view = match gate {
+                    Some(gate) => gate.ask(ReadGate, GATE_DEADLINE).await.ok(),
+                    None => None,
+                };
+                of_this_process(view.as_ref())
+            })
+        }),
     };
     let sockets = sockets.again().map_err(StartError::Relay)?;
     let passed_on = sockets.into_iter().map(|(setting, ..)| setting);

@@ -158,7 +158,8 @@ async fn stand_by(
                 .to_owned(),
         ));
     }
-    let relays = passing_on::common(config, &sockets, front.seen())?;
+    let (gate, of_sessions) = watch::channel(None);
+    let relays = passing_on::common(config, &sockets, front.seen(), of_sessions)?;
     let others = passing_on::entrances(config, &sockets, |setting| !linking::is_of_stratum(setting));
     let relay = Relay::start(others.map_err(StartError::Relay)?, &relays).map_err(StartError::Relay)?;
     let serving = match config.stratum.named_listeners().is_empty() {
@@ -171,6 +172,7 @@ async fn stand_by(
             lease: front.lease(),
             sockets: sockets.try_clone().map_err(StartError::Relay)?,
             relays,
+            gate,
         })),
     };
     let (mut seen, mut may_lead) = (front.seen(), front.may_lead());

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
-use dwarves_actors::gate::AttachGate;
+use dwarves_actors::gate::{AttachGate, ReadGate};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
 use dwarves_actors::miner_manager::messages::{JoinWorker, WatchMiners};
 use dwarves_actors::work_manager::messages::Subscribe;
@@ -39,6 +39,7 @@ const SESSIONS_DRAIN: Duration = Duration::from_secs(5);
 /// The server at work.
 pub(super) struct RunningStratum {
     gate: Option<Port<CloseGate>>,
+    read: Option<Port<ReadGate>>,
     fronts: Vec<Port<EndSessions>>,
     threads: Vec<Arbiter>,
 }
@@ -82,6 +83,7 @@ impl BoundStratum {
     pub(super) fn start(self, config: &Config, needs: &StratumNeeds, hashing: &Hashing) -> RunningStratum {
         let mut running = RunningStratum {
             gate: None,
+            read: None,
             fronts: Vec::new(),
             threads: Vec::new(),
         };
@@ -158,6 +160,7 @@ impl BoundStratum {
             log::error!("the Stratum gate does not open");
         }
         running.gate = Some(Port::new(&gate));
+        running.read = Some(Port::new(&gate));
         for listener in listeners.iter() {
             let with_tls = if listener.tls.is_some() { " with TLS" } else { "" };
             log::info!(
@@ -213,6 +216,11 @@ impl ThreadPeers {
 }
 
 impl RunningStratum {
+    /// Who says how the gate is, if there is one.
+    pub(super) fn read(&self) -> Option<Port<ReadGate>> {
+        self.read.clone()
+    }
+
     /// Lets nobody in any more, and lets sessions end once what was submitted is answered.
     pub(super) async fn close(&self) {
         if let Some(gate) = &self.gate

@@ -158,6 +158,62 @@ def test_it_pays_what_was_agreed_to(pool, page):
     page.wait("it says so", lambda: "Pay now: done." in page.text())
 
 
+def front(number, name, **more):
+    return {
+        "number": number, "name": name, "leads": False, "lives": True, "linked": False, "unlinked_ms": None, "silent_ms": 300,
+        "since": "2026-11-29T12:00:00Z", "version": "0.3.0", "listeners": {"http": "10.0.0.1:8080"}, **more,
+    }  # fmt: skip
+
+
+def tell(page, **more):
+    """From now on the state that the pool tells says this, too; it is read anew at once."""
+    page.run(
+        """
+        const more = arguments[0];
+        const real = (window.realFetch ??= globalThis.fetch);
+        globalThis.fetch = async (path, options) => {
+            const answer = await real(path, options);
+            if (path !== "/v1/admin/state") return answer;
+            return new Response(JSON.stringify({ ...(await answer.json()), ...more }), { status: answer.status });
+        };
+        """,
+        more,
+    )
+    press(page, "Fetch new work")
+
+
+def test_it_shows_fronts_their_links_and_the_standby_where_there_are_any(page):
+    assert not page.one("#fronts").is_displayed() and not page.one("#standby-for-pages").is_displayed()
+    standby = {"place": "database dwarves on db2", "answers": True, "lag_secs": 0.2, "lag_max_secs": 5, "why": None}
+    fronts = [
+        front(1, "a", leads=True),
+        front(2, "b", linked=True),
+        front(3, "<b>c</b>", unlinked_ms=190_000),
+        front(4, "d", lives=False, silent_ms=42_000),
+    ]
+    tell(page, fronts=fronts, standby=standby)
+    page.wait("the fronts", lambda: page.one("#fronts").is_displayed())
+    rows = page.run("return [...document.querySelectorAll('#fronts tbody tr')].map((row) => [...row.cells].slice(0, 5).map((cell) => cell.innerText))")
+    assert rows == [
+        ["1", "a", "leads", "–", "–"],
+        ["2", "b", "stands by", "linked", "–"],
+        ["3", "<b>c</b>", "stands by", "none for 3 min 10 s", "–"],
+        ["4", "d", "silent", "none", "42 s"],
+    ], rows
+    assert not page.all("#fronts .note")
+    facts = page.facts("standby-for-pages")
+    assert (facts["Pages are read from"]["text"], facts["It is behind by"]["text"]) == ("the standby", "0.2 s"), facts
+    assert page.axe() == []
+    page.screenshot("operator-fronts-light")
+    page.size(360)
+    assert page.run("return document.documentElement.scrollWidth") <= 360
+    why = "is 12.0 s behind, more than store.read_lag_max_secs"
+    tell(page, fronts=fronts[:1], standby={**standby, "answers": False, "lag_secs": 12.0, "why": why})
+    page.wait("who reads", lambda: page.facts("standby-for-pages")["Pages are read from"]["text"] == "the primary")
+    assert f"The standby {why}." in page.one("#standby-for-pages").text
+    assert "No other front stands by" in page.one("#fronts").text
+
+
 def test_it_changes_the_fee_and_bans_and_lifts(pool, page):
     before = pool.pool()["fee_bps"]
     field = page.one("#set-fee")

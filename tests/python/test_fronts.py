@@ -123,6 +123,8 @@ def test_it_is_seen_who_leads_and_who_stands_by(settings, tmp_path):
             of = figures[name]
             assert (of["dwarves_front_leads"], of["dwarves_fronts_live"], of["dwarves_front_leader_live"]) == (leads, 2, 1)
         assert figures["a"]["dwarves_fronts_silent"] == 0
+        # Neither takes links, so none is missed.
+        assert figures["a"]["dwarves_fronts_unlinked"] == 0 and fronts["b"]["unlinked_ms"] is None
         done = subprocess.run(
             [binary(), "status", "--once", "--data-dir", second.data_dir],
             capture_output=True, text=True, env=environment({}), timeout=60,
@@ -136,7 +138,8 @@ def test_it_is_seen_who_leads_and_who_stands_by(settings, tmp_path):
             return any(silent in words for words in first.get("/readyz").json["hindrances"])
 
         eventually("the silent one is named", is_missed, 10)
-        assert first.figures()["dwarves_fronts_silent"] == 1
+        figures = first.figures()
+        assert figures["dwarves_fronts_silent"] == 1 and figures["dwarves_hindrances"] >= 1
         second.start()
         eventually("it is missed no more", lambda: not is_missed())
         # Whoever stops in order is not.

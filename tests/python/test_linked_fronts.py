@@ -67,11 +67,19 @@ def test_miners_are_served_at_both_fronts_and_counted_once(server, database, nod
             assert line.rejected(work.find(extranonce2=2, above=True))[0] == 23, "of low difficulty"
         assert len(stored_shares(server, database)) == 2
         assert miner.status()["shares"]["accepted"] == 2
-        # Not a byte of it was passed on.
+        # Not a byte of it was passed on, and each front has the figures of its own session.
         assert second.figures()['dwarves_relayed_total{listener="stratum"}'] == 0
-        assert first.figures()["dwarves_fronts_linked"] == 1
+        for front in (first, second):
+            figures = front.figures()
+            assert figures["dwarves_stratum_connections"] == 1
+            assert figures['dwarves_acknowledgement_seconds_count{protocol="stratum"}'] == 3
+            assert figures["process_open_fds"] < figures["process_max_fds"]
+        figures = first.figures()
+        assert (figures["dwarves_fronts_linked"], figures["dwarves_fronts_unlinked"]) == (1, 0)
+        assert figures['dwarves_front_silent_seconds{front="b"}'] < 3
         fronts = first.fronts()
         assert (fronts["a"]["linked"], fronts["b"]["linked"]) == (False, True)
+        assert (fronts["a"]["unlinked_ms"], fronts["b"]["unlinked_ms"]) == (None, None)
         # What an operator decides at the one front is true at the other, at once.
         first.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="a test")
         for line in (here, there):
@@ -242,3 +250,7 @@ def test_miners_are_passed_on_for_as_long_as_no_link_can_be_had(server, database
             # It is tried again and again meanwhile.
             time.sleep(1)
         assert not is_linked(second) and front_end(line) == 1
+        assert first.figures()["dwarves_fronts_unlinked"] == 1
+        missed, said = first.fronts()["b"]["unlinked_ms"], first.get("/readyz").json["hindrances"]
+        # It is a hindrance once it has lasted for a minute.
+        assert 5_000 < missed < 60_000 and not any(words.startswith("front_unlinked") for words in said), (missed, said)

@@ -211,6 +211,6 @@ def test_prometheus_reads_the_pool_and_what_is_shipped_for_it_works(pool, tmp_pa
         assert firing == [], "a pool that is well gives no alarm"
         eventually("rates can be told", lambda: value("dwarves:commit_seconds:p50"))
         silent = [expression for expression in asked_by_the_dashboard() if value(expression) == []]
-        # A devnet has no nodes, and nothing has gone wrong or ended here.
-        expected = {"dwarves_node_", "ALERTS", "changes(", "delta(", "shares_stale"}
+        # A devnet has no nodes, a ledger in a file no fronts and no standby, and nothing has gone wrong or ended here.
+        expected = {"dwarves_node_", "dwarves_front", "dwarves_relay", "dwarves_store_standby", "ALERTS", "changes(", "delta(", "shares_stale"}
         assert not [one for one in silent if not any(part in one for part in expected)], silent

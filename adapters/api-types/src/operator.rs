@@ -225,6 +225,9 @@ pub struct FrontState {
     pub lives: bool,
     /// Whether it has a link with the one that leads, and serves miners on Stratum, too.
     pub linked: bool,
+    /// For how long it has had no link that it should have, in milliseconds; null while it has one or need not.
+    #[serde(default)]
+    pub unlinked_ms: Option<u64>,
     /// How long it has said nothing, in milliseconds.
     pub silent_ms: u64,
     /// Since when it runs.

@@ -1,6 +1,5 @@
 //! What all HTTP workers share: whom the routes may ask, and how long and how large things may be.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +26,6 @@ use dwarves_api_types::chain::Connect;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::evaluation::Measure;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::FrontNumber;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::network::Subnet;
@@ -37,7 +35,7 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::fronts::Fronts;
+use dwarves_ports::fronts::{Fronts, Links};
 use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
@@ -221,8 +219,8 @@ pub struct HttpDeps {
     pub evaluation: Option<EvaluationDeps>,
     /// The fronts that share the ledger, as they are seen; `None` if it is a file.
     pub fronts: Option<watch::Receiver<Fronts>>,
-    /// Those of them that have a link with this one; `None` if it takes none.
-    pub linked: Option<watch::Receiver<BTreeSet<FrontNumber>>>,
+    /// Which of them have a link with this one, or should have one; `None` if the ledger is a file.
+    pub links: Option<watch::Receiver<Links>>,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
 }

@@ -67,7 +67,7 @@ const fn remedy(name: &'static str, before: &'static str, remedy: &'static str, 
 }
 
 /// Hindrances that have one name each.
-const SINGLE: [Remedy; 12] = [
+const SINGLE: [Remedy; 13] = [
     remedy(
         "easy_blocks",
         "easy_blocks: ",
@@ -132,6 +132,15 @@ const SINGLE: [Remedy; 12] = [
         section(
             "A front is silent",
             "a-front-is-silent-front_silent-in-readyz-dwarves_fronts_silent--0",
+        ),
+    ),
+    remedy(
+        "front_unlinked",
+        "front_unlinked: ",
+        "look at its log, which says why: it must reach front.listen of the front that leads, and run the same version",
+        section(
+            "A front has no link",
+            "a-front-has-no-link-front_unlinked-in-readyz-dwarves_fronts_unlinked--0",
         ),
     ),
     remedy(

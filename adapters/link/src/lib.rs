@@ -34,7 +34,7 @@ pub use exchange::Exchange;
 pub use uplink::{Dialing, Linked, Uplink};
 
 /// The setting of the listener that takes links, by which other fronts find where it is.
-pub const SETTING: &str = "front";
+pub const SETTING: &str = dwarves_ports::fronts::FrontRow::LINKS;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "these are tests")]

@@ -14,6 +14,9 @@ struct Of {
     listener: String,
 }
 
+/// How a page of OpenMetrics ends.
+const END: &str = "# EOF\n";
+
 /// The figures.
 pub(super) struct Figures {
     registry: Registry,
@@ -114,14 +117,15 @@ impl Figures {
         self.refused.get_or_create(&of).inc();
     }
 
-    /// All of them, in the text format.
-    pub(super) fn text(&self, fronts: &Fronts) -> String {
+    /// All of them, and behind them a page of others.
+    pub(super) fn text(&self, fronts: &Fronts, more: &str) -> String {
         self.leads.set(i64::from(fronts.leads()));
         self.live.set(i64::try_from(fronts.live()).unwrap_or(i64::MAX));
         self.leader_live.set(i64::from(fronts.is_led()));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
-            Ok(()) => text,
+            // There is one end of all.
+            Ok(()) => [text.trim_end_matches(END), more].concat(),
             // A string takes whatever is written to it.
             Err(_) => String::new(),
         }

@@ -11,8 +11,10 @@
 //! Two questions are answered here, because they ask for this very process: whether it lives (`GET /healthz`), and its
 //! figures (`GET /metrics`). Everything ends when the relay is dropped, which is when this front leads itself.
 
+use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -57,6 +59,9 @@ pub struct Answers {
     pub figures_head: Vec<u8>,
 }
 
+/// What is measured of the process beside what is passed on: a whole page of OpenMetrics.
+pub type MoreFigures = Box<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
 /// How connections are passed on.
 pub struct Settings {
     /// All fronts, as they are seen.
@@ -67,6 +72,8 @@ pub struct Settings {
     pub begin_max: Duration,
     /// What is answered here.
     pub answers: Answers,
+    /// The figures that come behind the relay's own.
+    pub more_figures: MoreFigures,
 }
 
 /// A relay at work; dropping it ends it, with all of its connections.

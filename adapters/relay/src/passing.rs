@@ -74,7 +74,8 @@ impl Passing {
             return farewell(client, &self.settings.answers.alive).await;
         }
         if door.is_http && asks(begin, FIGURES) {
-            let text = self.figures.text(&self.settings.fronts.borrow());
+            let more = (self.settings.more_figures)().await;
+            let text = self.figures.text(&self.settings.fronts.borrow(), &more);
             let head = &self.settings.answers.figures_head;
             let length = format!("content-length: {}\r\n\r\n", text.len());
             return farewell(

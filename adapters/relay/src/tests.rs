@@ -96,6 +96,7 @@ fn stand_by(seen: Fronts, passes_on: bool, connections_max: usize) -> Standing {
             full: b"full".to_vec(),
             figures_head: b"head\r\n".to_vec(),
         },
+        more_figures: Box::new(|| Box::pin(async { "dwarves_more 7\n# EOF\n".to_owned() })),
     };
     Standing {
         http,
@@ -186,6 +187,8 @@ fn what_asks_for_this_process_is_answered_here() {
     let figures = ask(standing.http, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(figures.starts_with("head\r\ncontent-length: "), "{figures}");
     assert!(figures.contains("dwarves_front_leader_live 0\n"), "{figures}");
+    assert!(figures.ends_with("\ndwarves_more 7\n# EOF\n"), "{figures}");
+    assert_eq!(figures.matches("# EOF").count(), 1);
 }
 
 #[test]

@@ -60,6 +60,11 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "pages/payout.js" SCRIPT,
         "pages/share.js" SCRIPT,
         "pages/operator.js" SCRIPT,
+        "operator/desk.js" SCRIPT,
+        "operator/fronts.js" SCRIPT,
+        "operator/orders.js" SCRIPT,
+        "operator/payouts.js" SCRIPT,
+        "operator/standing.js" SCRIPT,
         "pages/missing.js" SCRIPT,
         "pages/docs.js" SCRIPT;
     "vendor":

@@ -36,8 +36,7 @@ pub async fn ready(req: HttpRequest, state: web::Data<HttpState>) -> Result<Http
     query::none(&req)?;
     let view = state.ask(&state.deps().ports.pool, ReadPool).await?;
     let mut obstacles = view.obstacles();
-    let mut hindrances = view.hindrances;
-    hindrances.extend(fronts::hindrances(&fronts::seen(&state)));
+    let hindrances = fronts::all_hindrances(&state, view.hindrances);
     if obstacles.is_empty() {
         return body::ok(&Ready {
             status: "ready".into(),

@@ -55,6 +55,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let mut page = Page::default();
     let pool = state.ask(&ports.pool, ReadPool).await?;
     page.pool(&pool);
+    let hindrances = crate::fronts::all_hindrances(&state, pool.hindrances).len();
+    let help = "What troubles the pool, as /readyz tells it.";
+    page.gauge("dwarves_hindrances", help, hindrances);
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     let payouts = state.ask(&ports.payouts, ReadPayouts).await?;
     page.payouts(&payouts);
@@ -80,13 +83,28 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         page.notified(&state.ask(&notifications.told, ReadTold).await?);
     }
     if state.deps().fronts.is_some() {
-        page.fronts(&crate::fronts::seen(&state), crate::fronts::linked(&state).len());
+        page.fronts(&crate::fronts::seen(&state), &crate::fronts::links(&state));
     }
+    page.served();
     page.flow();
     page.actors();
     page.process();
     let text = page.write(format);
     Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
+}
+
+/// Figures of a process that is not the pool, as OpenMetrics: how its own parts do, and the sessions that it serves, if it
+/// serves any.
+pub fn of_this_process(gate: Option<&GateView>) -> String {
+    let mut page = Page::default();
+    if let Some(gate) = gate {
+        page.gate(gate);
+    }
+    page.connections(gate);
+    page.served();
+    page.actors();
+    page.process();
+    page.write(Format::OpenMetrics)
 }
 
 impl Page {
@@ -137,12 +155,6 @@ impl Page {
                 .map_or(0.0, |span| span.millis() as f64 / 1_000.0);
             self.gauge("dwarves_statements_overdue_seconds", help, overdue);
         }
-        let hindrances = view.hindrances.len();
-        self.gauge(
-            "dwarves_hindrances",
-            "What troubles the pool, as /readyz tells it.",
-            hindrances,
-        );
     }
 
     fn gate(&mut self, view: &GateView) {

@@ -19,6 +19,7 @@ use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::statements::{EpochId, EpochLength};
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::Moment;
 use dwarves_ports::store;
 
 use super::admin::let_admins_only;
@@ -59,19 +60,18 @@ pub async fn read(
     let bans = state.ask(&ports.bans, ReadBans { limit }).await?;
     let chain = chain::current(&state).await?;
     let totals = state.totals().await?;
-    let fronts = fronts::seen(&state);
-    let linked = fronts::linked(&state);
+    let (seen, links, now) = (fronts::seen(&state), fronts::links(&state), Moment::now());
     body::ok(&AdminState {
         pool_state: pool.state.as_str().to_owned(),
         started_at: Instant(pool.started_at),
-        hindrances: {
-            let more = fronts::hindrances(&fronts);
-            pool.hindrances.into_iter().chain(more).map(hindrance).collect()
-        },
-        fronts: fronts
+        hindrances: fronts::all_hindrances(&state, pool.hindrances)
+            .into_iter()
+            .map(hindrance)
+            .collect(),
+        fronts: seen
             .all
             .iter()
-            .map(|front| fronts::state(front, &linked))
+            .map(|front| fronts::state(front, &links, now))
             .collect(),
         actors: actors(),
         commit: commit(),

@@ -390,7 +390,7 @@ impl World {
             evaluation: self.evaluation,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             fronts: None,
-            linked: None,
+            links: None,
             stopping: tokio::sync::watch::channel(false).1,
         };
         HttpState::new(Arc::new(deps), self.worker)

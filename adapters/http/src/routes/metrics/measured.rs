@@ -14,21 +14,13 @@ use super::page::{Kind, Page};
 const OPEN: [PayoutState; 3] = [PayoutState::Reserved, PayoutState::Signed, PayoutState::Broadcast];
 
 impl Page {
-    /// How long shares, commits and rounds take, and what was given out.
-    pub(super) fn flow(&mut self) {
+    /// How long shares take, and what was given out.
+    pub(super) fn served(&mut self) {
         let name = "dwarves_acknowledgement_seconds";
         let help = "How long shares waited for their verdicts, from the request's handling to its answer, by protocol.";
         self.begin(name, Kind::Histogram, help);
         self.histogram_of(&[("protocol", "http")], meter::ACKNOWLEDGED_HTTP.view());
         self.histogram_of(&[("protocol", "stratum")], meter::ACKNOWLEDGED_STRATUM.view());
-        let help = "How long the store took for a commit, the disk's flush included.";
-        self.histogram("dwarves_commit_seconds", help, meter::COMMITTED.view());
-        let help = "How many shares and other writes shared a commit.";
-        self.histogram("dwarves_commit_writes", help, meter::COMMIT_SIZE.view());
-        let help = "How long a round took from the reading of its input to its commit.";
-        self.histogram("dwarves_round_duration_seconds", help, meter::ROUND_CLOSED.view());
-        let help = "How long after it was due a round was in the ledger.";
-        self.histogram("dwarves_round_lag_seconds", help, meter::ROUND_LAG.view());
         let name = "dwarves_jobs_total";
         self.begin(
             name,
@@ -37,6 +29,18 @@ impl Page {
         );
         self.value(&[("protocol", "http")], meter::JOBS_HTTP.count());
         self.value(&[("protocol", "stratum")], meter::JOBS_STRATUM.count());
+    }
+
+    /// How long commits and rounds take.
+    pub(super) fn flow(&mut self) {
+        let help = "How long the store took for a commit, the disk's flush included.";
+        self.histogram("dwarves_commit_seconds", help, meter::COMMITTED.view());
+        let help = "How many shares and other writes shared a commit.";
+        self.histogram("dwarves_commit_writes", help, meter::COMMIT_SIZE.view());
+        let help = "How long a round took from the reading of its input to its commit.";
+        self.histogram("dwarves_round_duration_seconds", help, meter::ROUND_CLOSED.view());
+        let help = "How long after it was due a round was in the ledger.";
+        self.histogram("dwarves_round_lag_seconds", help, meter::ROUND_LAG.view());
     }
 
     /// What each kind of actor does.
