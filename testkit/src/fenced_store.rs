@@ -2,6 +2,8 @@
 //!
 //! It is to a store in memory what the number of the lead (epoch) in every transaction is to a database: a commit, or a
 //! start, of somebody who led before fails, whenever it was sent and by whomever, and changes nothing. Reading is free.
+//!
+//! One with the gate open lets everybody through. It is there to show that a test would see it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +20,8 @@ use super::passage::{Passage, StoreBehind};
 pub struct Fence {
     inner: SharedStore,
     epoch: Arc<AtomicU64>,
+    /// Nobody is turned away.
+    is_open: bool,
 }
 
 impl Fence {
@@ -26,6 +30,16 @@ impl Fence {
         Self {
             inner,
             epoch: Arc::default(),
+            is_open: false,
+        }
+    }
+
+    /// One that keeps nobody out: who was taken over goes on writing as if nothing were.
+    #[must_use]
+    pub fn left_open(self) -> Self {
+        Self {
+            is_open: true,
+            ..self
         }
     }
 
@@ -60,12 +74,17 @@ impl FencedStore {
         self.0.epoch
     }
 
-    /// Whether another one has taken the lead.
+    /// Whether nobody has taken the lead since.
+    pub fn is_last(&self) -> bool {
+        self.0.fence.epoch() == self.0.epoch
+    }
+
+    /// Whether it is kept out, because another one has taken the lead.
     ///
     /// # Errors
     /// If so: what every write of this one comes to.
     pub fn must_lead(&self) -> Result<(), StoreError> {
-        if self.0.fence.epoch() == self.0.epoch {
+        if self.is_last() || self.0.fence.is_open {
             return Ok(());
         }
         Err(StoreError::new(
@@ -138,7 +157,7 @@ mod tests {
         assert_eq!((first.epoch(), second.epoch(), fence.epoch()), (1, 2, 2));
         assert!(is_turned_away(now(first.commit(setting("late")))));
         assert!(is_turned_away(now(first.clone().start(Timestamp::EPOCH))));
-        assert!(is_turned_away(first.must_lead()));
+        assert!(is_turned_away(first.must_lead()) && !first.is_last());
         assert_eq!(stored(&first).as_deref(), Some("first"), "it reads what there is");
         let next = now(second.start(Timestamp::EPOCH)).unwrap().life;
         assert_eq!(next, life + 1, "a life that did not begin is not counted");
@@ -157,6 +176,18 @@ mod tests {
         let second = fence.take();
         assert!(is_turned_away(now(sent)));
         assert_eq!(stored(&second).as_deref(), Some("in time"));
+    }
+
+    #[test]
+    fn one_that_is_left_open_keeps_nobody_out() {
+        let fence = Fence::before(Arc::new(InlineStore::fresh())).left_open();
+        let first = fence.take();
+        let second = fence.take();
+        assert_eq!((first.is_last(), second.is_last()), (false, true));
+        now(second.commit(setting("second"))).unwrap();
+        now(first.commit(setting("late"))).unwrap();
+        assert_eq!(stored(&second).as_deref(), Some("late"));
+        now(first.start(Timestamp::EPOCH)).unwrap();
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Chaos {
                 60..80 => self.operator_acts().await,
                 80..84 => self.node_falls_behind().await,
                 84..87 => self.node_refuses().await,
-                87..91 => self.node_forks().await,
+                87..91 => self.node_forks(|| true).await,
                 91..93 => self.wallet_goes_away().await,
                 93..98 => self.back_up(),
                 98..99 => self.owner_spends(),
@@ -234,7 +234,7 @@ impl Chaos {
     }
 
     /// The machine's clock is set wrong: by little, by hours or by a year. Mostly somebody sees it soon.
-    async fn clock_jumps(&mut self) {
+    pub(crate) async fn clock_jumps(&mut self) {
         let most = match self.prng.below(10) {
             0..6 => 30_000,
             6..8 => 3 * 3_600_000,

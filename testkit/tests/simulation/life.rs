@@ -150,7 +150,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
     );
 
     let doors = Doors::open(&ports, clock);
-    let ways = Ways::of(doors.clone());
+    let ways = Ways::of(doors);
     for state in &sim.miners {
         let wire = sim.wire.clone();
         let task = miner::mine(
@@ -163,7 +163,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
         actix::spawn(task);
     }
     let (wire, notes) = (sim.wire.clone(), sim.notes.clone());
-    actix::spawn(peer::attack(sim.peer.clone(), doors, wire, clock.clone(), notes));
+    actix::spawn(peer::attack(sim.peer.clone(), ways, wire, clock.clone(), notes));
     let seen_to = backup::see_to_payouts(ports.clone(), watch.clone(), sim.notes.clone(), prng.fork());
     actix::spawn(seen_to);
     let chaos = chaos::Chaos::new(sim, clock, &ports.deliver, prng.fork());

@@ -25,7 +25,7 @@ use dwarves_ports::clock::Clock;
 use dwarves_testkit::build::{prove, submission, worker_name};
 use dwarves_testkit::{Prng, SimClock};
 
-use crate::doors::Doors;
+use crate::doors::{Doors, Ways};
 use crate::miner::{hotkey_of, signed};
 use crate::notes::Notes;
 use crate::wire::{Overheard, Wire, remember};
@@ -73,7 +73,9 @@ impl PeerState {
 
 struct Peer {
     state: Rc<RefCell<PeerState>>,
+    /// By which it comes this time, and others that it may know: perhaps the same.
     doors: Doors,
+    others: Doors,
     wire: Wire,
     clock: SimClock,
     notes: Notes,
@@ -82,28 +84,33 @@ struct Peer {
 /// Goes on for as long as the life does.
 pub(crate) async fn attack(
     state: Rc<RefCell<PeerState>>,
-    doors: Doors,
+    ways: Ways,
     wire: Wire,
     clock: SimClock,
     notes: Notes,
 ) {
-    let peer = Peer {
-        state,
-        doors,
-        wire,
-        clock,
-        notes,
-    };
     loop {
-        let wait = 20 + peer.below(600);
+        let wait = 20 + state.borrow_mut().prng.below(600);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let (retired, is_registered) = {
-            let state = peer.state.borrow();
+            let state = state.borrow();
             (state.retired, state.is_registered)
         };
         if retired {
             return;
         }
+        let any = || ways.any(|several| state.borrow_mut().prng.below(several));
+        let (Some(doors), Some(others)) = (any(), any()) else {
+            continue;
+        };
+        let peer = Peer {
+            state: state.clone(),
+            doors,
+            others,
+            wire: wire.clone(),
+            clock: clock.clone(),
+            notes: notes.clone(),
+        };
         if !is_registered {
             peer.register().await;
             continue;
@@ -165,6 +172,8 @@ impl Peer {
         };
         let door = self.below(2) as usize;
         if let Ok(Ok(IssuedJob { job, .. })) = self.doors.workers[door].0.ask(fetch, PATIENCE).await {
+            let of = &self.doors.of;
+            self.notes.gave_work(job.extranonce(), of.front, of.epoch);
             remember(&mut self.state.borrow_mut().jobs, job);
         }
     }
@@ -196,13 +205,24 @@ impl Peer {
         shares: &[Submission],
         door: usize,
     ) -> SharesAnswer {
+        self.send_by(&self.doors, miner, worker, shares, door).await
+    }
+
+    async fn send_by(
+        &self,
+        doors: &Doors,
+        miner: Hotkey,
+        worker: Option<&str>,
+        shares: &[Submission],
+        door: usize,
+    ) -> SharesAnswer {
         let submit = SubmitShares {
             miner,
             from: CLIENT,
             worker: worker.map(worker_name),
             shares: shares.iter().copied().map(Some).collect(),
         };
-        let reply = self.doors.workers[door].1.ask(submit, PATIENCE).await;
+        let reply = doors.workers[door].1.ask(submit, PATIENCE).await;
         // It does not care why it got no answer.
         reply.unwrap_or_else(|_| Err(Refusal::Unavailable).into())
     }
@@ -227,7 +247,8 @@ impl Peer {
             Err(Refusal::Banned { .. }) if !blocks.is_empty() => {
                 self.event(" is banned and has a block");
             }
-            Err(Refusal::MinerUnknown) => panic!("a registered peer is unknown"),
+            // Only a front that leads no more may not know of it.
+            Err(Refusal::MinerUnknown) => assert!(!self.doors.of.is_sound(), "a registered peer is unknown"),
             _ => {}
         }
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dwarves_ports::store::SharedStore;
 use dwarves_store_postgres::Look;
 use dwarves_testkit::fenced_store::{Fence, FencedStore};
 
@@ -41,9 +40,9 @@ pub(super) struct Led {
 }
 
 impl Database {
-    pub(super) fn of(ledger: SharedStore) -> Self {
+    pub(super) fn behind(fence: Fence) -> Self {
         Self {
-            fence: Fence::before(ledger),
+            fence,
             rows: RefCell::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! What a front does: it stands by, leads once it may, and ends when it leads no more.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use dwarves_actors::assembly::{self, Placement, Trade};
 use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::Stop;
+use dwarves_domain::time::Span;
 use dwarves_domain::work::FrontEnd;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::halt::Halt;
@@ -22,6 +23,7 @@ use super::line::Reached;
 use super::process::Signals;
 use super::world::{Leading, World};
 use crate::doors::{Doors, Whose};
+use crate::plan::TOLERANCE;
 use crate::{check, money};
 
 /// How often it says that it lives, and looks who does.
@@ -50,6 +52,8 @@ struct Front {
     session: Session,
     /// The lead that it has taken; 0 for none.
     epoch: Cell<u64>,
+    /// Its machine's, once it leads.
+    clock: RefCell<Option<SimClock>>,
 }
 
 impl Drop for Front {
@@ -60,6 +64,15 @@ impl Drop for Front {
         let mut leading = world.leading.borrow_mut();
         if leading.as_ref().is_some_and(leads) {
             *leading = None;
+        }
+        if let Some(clock) = self.clock.take() {
+            world.notes().clock_showed(clock.date());
+            let wrong = if world.is_calm.get() {
+                0
+            } else {
+                world.wrong(&clock)
+            };
+            world.machine(self.session.front).wrong.set(wrong);
         }
         // A database notices that a process is gone if it can be reached.
         if !world.machine(self.session.front).line.is_cut() {
@@ -74,12 +87,18 @@ pub(super) async fn run(world: Rc<World>, number: u32, signals: Signals) {
     let front = Rc::new(Front {
         session,
         epoch: Cell::new(0),
+        clock: RefCell::default(),
         world,
     });
     let led = front.stand_by().await;
     let (epoch, notes) = (led.store.epoch(), front.world.notes().clone());
     front.epoch.set(epoch);
-    notes.event(format!("front {number} takes lead {epoch}"));
+    front.may_begin(epoch);
+    let wrong = front.world.machine(number).wrong.get();
+    let clock_is = if wrong == 0 { "right" } else { "wrong" };
+    notes.event(format!(
+        "front {number} takes lead {epoch}, its clock is {clock_is} by {wrong} ms"
+    ));
     let halt = RecordingHalt::default();
     actix::spawn(front.clone().beat(halt.clone()));
     let ended = front.lead(led, halt).await;
@@ -155,7 +174,7 @@ impl Front {
         let (world, sim) = (&self.world, &self.world.sim);
         let line = world.machine(self.number()).line.clone();
         let epoch = led.store.epoch();
-        let clock = SimClock::starting_at(world.now());
+        let clock = self.clock();
         let mut settings = sim.settings();
         let number = u8::try_from(self.number()).ok().and_then(FrontEnd::new);
         settings.work.front_end = number.expect("there are few fronts");
@@ -174,7 +193,7 @@ impl Front {
         };
         let started = assembly::start(settings, outside, &Placement::Here).await;
         let ports = started.map_err(|error| error.to_string())?;
-        if led.store.must_lead().is_ok() {
+        if led.store.is_last() {
             self.check_start(&ports).await;
         }
         let of = Whose {
@@ -191,10 +210,32 @@ impl Front {
             clock,
         };
         world.notes().event(format!("lead {epoch} is open"));
-        if led.store.must_lead().is_ok() {
+        if led.store.is_last() {
             world.leading.replace(Some(leading.clone()));
         }
         Ok(leading)
+    }
+
+    /// Whoever sets a pool up does it where the clock can be believed: the first round counts from then.
+    fn may_begin(&self, epoch: u64) {
+        let wrong = &self.world.machine(self.number()).wrong;
+        if epoch == 1 && wrong.get().unsigned_abs() > TOLERANCE.millis() {
+            wrong.set(0);
+        }
+    }
+
+    /// The clock of its machine, which is believed unless it is far from the chain's.
+    fn clock(&self) -> SimClock {
+        let (world, wrong) = (&self.world, self.world.machine(self.number()).wrong.get());
+        let wall = world.now().moved(wrong);
+        world.notes().clock_showed(wall);
+        let off = Span::from_millis(wrong.unsigned_abs());
+        if off <= TOLERANCE {
+            world.notes().clock_is_off(off);
+        }
+        let clock = SimClock::starting_at(wall);
+        self.clock.replace(Some(clock.clone()));
+        clock
     }
 
     /// Nobody but this one writes, and it has written nothing of miners yet: the books are as the one before left them.

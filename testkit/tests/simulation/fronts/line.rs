@@ -142,11 +142,16 @@ impl Parcel {
             tokio::time::sleep(NO_WAY).await;
             return self.arrive(&notes, Err(no_way()));
         }
-        let was_late = self.store.must_lead().is_err();
+        let (is_late, may_be_stored) = (!self.store.is_last(), self.store.must_lead().is_ok());
         let outcome = self.store.commit(self.writes.clone()).await;
-        if was_late {
-            assert!(outcome.is_err(), "a late commit is stored");
-            notes.event(format!("a commit of lead {} is too late", self.store.epoch()));
+        if is_late {
+            assert!(outcome.is_err() || may_be_stored, "a late commit is stored");
+            let word = if outcome.is_ok() {
+                "late and stored"
+            } else {
+                "too late"
+            };
+            notes.event(format!("a commit of lead {} is {word}", self.store.epoch()));
         }
         tokio::time::sleep(self.back).await;
         let outcome = match self.line.is_cut() {
@@ -184,7 +189,7 @@ impl Parcel {
     }
 
     fn arrive(self, notes: &Notes, outcome: Result<Vec<Written>, StoreError>) {
-        if outcome.is_ok() && self.store.must_lead().is_err() {
+        if outcome.is_ok() && !self.store.is_last() {
             let epoch = self.store.epoch();
             notes.event(format!("an answer to lead {epoch} comes after it was lost"));
         }

@@ -31,6 +31,10 @@ pub(super) struct World {
     pub(super) leading: RefCell<Option<Leading>>,
     /// The true time.
     pub(super) clock: SimClock,
+    /// From when on nothing is late; `None` while something happens to a front.
+    pub(super) steady_from: Cell<Option<Timestamp>>,
+    /// Nothing goes wrong any more.
+    pub(super) is_calm: Cell<bool>,
     /// Nobody starts a process anew any more.
     pub(super) is_over: Cell<bool>,
 }
@@ -40,6 +44,8 @@ pub(super) struct Machine {
     pub(super) line: Line,
     /// Of the process that runs there now.
     pub(super) signals: RefCell<Signals>,
+    /// By how many milliseconds its clock is wrong when its front takes the lead.
+    pub(super) wrong: Cell<i64>,
     /// Turns true when the process is to stop in order.
     pub(super) stop: watch::Sender<bool>,
 }
@@ -64,6 +70,16 @@ impl World {
 
     pub(super) fn machine(&self, front: u32) -> &Machine {
         &self.machines[front as usize - 1]
+    }
+
+    /// Whether nothing is late.
+    pub(super) fn is_steady(&self) -> bool {
+        self.steady_from.get().is_some_and(|from| self.now() >= from)
+    }
+
+    /// By how much this clock is wrong, in milliseconds.
+    pub(super) fn wrong(&self, clock: &SimClock) -> i64 {
+        clock.wall().ahead_of(self.now())
     }
 
     /// The pool that leads, if one is open.

@@ -115,9 +115,15 @@ impl Miner {
             .event(format!("{} miner {n}: {what}", self.clock.now()));
     }
 
-    /// Some do not wait long for an answer.
-    fn patience(&self) -> Duration {
-        Duration::from_millis(if self.below(10) == 0 { 20 } else { 10_000 })
+    /// Some do not wait long for an answer. Where there are several fronts, more of them try another one soon, while what
+    /// they sent may still be on its way.
+    fn patience(&self, doors: &Doors) -> Duration {
+        let has_others = doors.of.front > 0;
+        Duration::from_millis(match self.below(10) {
+            0 => 20,
+            1..6 if has_others => 1_500,
+            _ => 10_000,
+        })
     }
 
     fn signed(&self) -> Authenticate {
@@ -137,7 +143,7 @@ impl Miner {
         self.state.borrow_mut().signed = Some(signed.clone());
         self.wire.borrow_mut().hear_signed(&signed);
         let (sender, nonce) = (signed.sender, signed.nonce_nanos);
-        let reply = doors.authenticate.ask(signed, self.patience()).await;
+        let reply = doors.authenticate.ask(signed, self.patience(&doors)).await;
         self.event(&format!("authenticated: {reply:?}"));
         assert_ne!(reply, Ok(Err(Refusal::Busy)), "somebody took its allowance");
         if reply != Ok(Ok(())) {
@@ -151,7 +157,7 @@ impl Miner {
             payout_threshold: None,
             from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
-        let reply = doors.register.ask(register, self.patience()).await;
+        let reply = doors.register.ask(register, self.patience(&doors)).await;
         self.event(&format!("registered: {reply:?}"));
         if matches!(reply, Ok(Ok(Registered { .. }))) {
             self.state.borrow_mut().is_registered = true;
@@ -174,7 +180,7 @@ impl Miner {
             client: dwarves_domain::miners::Client::Earlier,
         };
         let door = self.below(2) as usize;
-        let reply = doors.workers[door].0.ask(fetch, self.patience()).await;
+        let reply = doors.workers[door].0.ask(fetch, self.patience(&doors)).await;
         match reply {
             Ok(Ok(IssuedJob { job, .. })) => {
                 self.notes
@@ -217,7 +223,7 @@ impl Miner {
         };
         let asked_at = self.clock.now();
         let door = self.below(2) as usize;
-        let reply = doors.workers[door].1.ask(submit, self.patience()).await;
+        let reply = doors.workers[door].1.ask(submit, self.patience(&doors)).await;
         let reply = reply.map(|reply| {
             let SharesAnswer { judged, blocks } = reply;
             // One that could not be stored for so long is on its way to the chain, and that is all that is said of it.

@@ -62,7 +62,7 @@ impl Peer {
         }
     }
 
-    /// The same good share by both doors at the same moment.
+    /// The same good share by two doors at the same moment, perhaps of two fronts.
     pub(super) async fn send_twice_at_once(&self) {
         let Some((share, hash)) = self.own_share() else {
             return;
@@ -70,7 +70,7 @@ impl Peer {
         let shares = [share];
         let (first, second) = tokio::join!(
             self.send(hotkey_of(PEER), None, &shares, 0),
-            self.send(hotkey_of(PEER), None, &shares, 1)
+            self.send_by(&self.others, hotkey_of(PEER), None, &shares, 1)
         );
         let mut counted = 0;
         for reply in [first, second] {
@@ -79,7 +79,9 @@ impl Peer {
             }
         }
         assert!(counted <= 1, "{hash} counts {counted} times");
-        self.event(&format!(" sends twice at once: {counted} counts"));
+        let is_one_front = self.doors.of.epoch == self.others.of.epoch;
+        let fronts = if is_one_front { "" } else { " to two fronts" };
+        self.event(&format!(" sends twice at once{fronts}: {counted} counts"));
     }
 
     /// Names of workers that nobody has: its own, and in sessions under another's name.
