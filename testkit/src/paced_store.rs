@@ -73,6 +73,7 @@ pub struct Paced {
     inner: SharedStore,
     pace: Arc<dyn Pace>,
     begun: watch::Sender<Vec<Vec<Write>>>,
+    side_by_side: usize,
 }
 
 impl PacedStore {
@@ -82,7 +83,15 @@ impl PacedStore {
             inner,
             pace,
             begun: watch::Sender::new(Vec::new()),
+            side_by_side: 1,
         })
+    }
+
+    /// The same, which says that it takes so many commits of shares side by side.
+    #[must_use]
+    pub fn taking(mut self, side_by_side: usize) -> Self {
+        self.0.side_by_side = side_by_side;
+        self
     }
 
     /// What each commit so far consisted of, also those that failed or wait.
@@ -109,6 +118,10 @@ impl Passage for Paced {
             after.await;
             written
         })
+    }
+
+    fn commits_side_by_side(&self) -> usize {
+        self.side_by_side
     }
 
     fn read<T: 'static>(&self, ask: impl FnOnce(SharedStore) -> StoreFuture<T> + 'static) -> StoreFuture<T> {

@@ -33,6 +33,11 @@ pub trait Passage: Send + Sync + 'static {
     /// Something is written.
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
 
+    /// How many commits of shares are taken side by side.
+    fn commits_side_by_side(&self) -> usize {
+        1
+    }
+
     /// Something is asked, whatever it is: `ask` asks the store for it.
     fn read<T: 'static>(&self, ask: impl FnOnce(SharedStore) -> StoreFuture<T> + 'static) -> StoreFuture<T>;
 }
@@ -52,6 +57,10 @@ impl<P: Passage> Store for StoreBehind<P> {
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
         self.0.commit(writes)
+    }
+
+    fn commits_side_by_side(&self) -> usize {
+        self.0.commits_side_by_side()
     }
 
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {

@@ -183,7 +183,7 @@ def test_a_front_whose_leader_stands_still_lets_miners_go_and_leads(server, data
         freeze(first)
         # What it is sent now nobody answers, and it is not acknowledged.
         line.post("mining.submit", line.user, *line.current_work().find(extranonce2=2, block=False))
-        wait_for_lead(second, since, 8)
+        wait_for_lead(second, since)
         assert line.is_closed() is not False
         again = session(second, hotkey)
         again.accepted(again.current_work().find(extranonce2=3, block=False))

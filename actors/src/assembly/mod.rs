@@ -384,5 +384,6 @@ fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<
             total: stored.total_units,
         },
         since: stored.created_at,
+        goes_on: work.front_end != FrontEnd::default(),
     })
 }

@@ -157,7 +157,7 @@ pub struct BlockTracker {
     is_asking_sync: bool,
     /// The log was told that the chain is not synced, and not yet that it is again.
     is_unsynced_told: bool,
-    is_recovering: bool,
+    search: recovery::Search,
     /// The height of the chain's tip when it was last said to be synced.
     tip: u32,
     view: BlocksView,
@@ -183,7 +183,7 @@ impl BlockTracker {
             submitting: (0, 0),
             is_asking_sync: false,
             is_unsynced_told: false,
-            is_recovering: false,
+            search: recovery::Search::default(),
             tip: 0,
             view: BlocksView::default(),
         }
@@ -386,7 +386,7 @@ impl Handler<Ask<ReadBlocks>> for BlockTracker {
             followed: self.open.len() as u64,
             waiting: count(|open| open.fate.0 == BlockState::Submitted),
             missing: count(|open| open.is_missing),
-            recovery_pending: self.parts.recovery.is_some(),
+            recovery_pending: self.may_have_lost(),
             ..self.view.clone()
         });
     }

@@ -4,6 +4,9 @@
 //! know is stored at the place where the ledger ended when this life began, which is where the crash cut it off,
 //! and is then credited like any other, from the shares that are durable. Blocks older than the ledger are left
 //! alone: no crash of it lost them.
+//!
+//! Where several fronts share the ledger, the search goes on with each new block: a front that was taken over writes nothing
+//! any more, but may still submit a block, late, of which nobody else knows. It is stored where the ledger ends by then.
 
 use std::collections::BTreeSet;
 
@@ -34,6 +37,26 @@ pub struct Recovery {
     pub place: LedgerPosition,
     /// When the ledger began.
     pub since: Timestamp,
+    /// Whether others may have led before, who may still submit what they cannot store.
+    pub goes_on: bool,
+}
+
+/// What is to be searched next.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Up to which height it was done; none: not yet in this life.
+    through: Option<u32>,
+    is_under_way: bool,
+}
+
+/// Blocks that are searched again with each new one: the chain may have come to others of these heights.
+const AGAIN: u32 = 6;
+
+/// What a search found, up to which height.
+struct Found {
+    lost: Vec<Lost>,
+    place: LedgerPosition,
+    through: u32,
 }
 
 /// A block of the pool that the ledger does not know.
@@ -52,10 +75,21 @@ impl Recovery {
         self.marks.iter().find_map(|mark| mark.read(&mined.transaction))
     }
 
-    /// Searches the chain up to a tip of this height. Any failure fails the search, which is then made again.
-    async fn search(self, chain: SharedChain, tip: u32) -> Result<Vec<Lost>, String> {
+    /// Searches the chain behind the height that was searched last up to a tip of this height. Any failure fails the
+    /// search, which is then made again.
+    async fn search(
+        self,
+        chain: SharedChain,
+        searched: Option<u32>,
+        tip: u32,
+        now: Timestamp,
+    ) -> Result<Found, String> {
         let mut lost = Vec::new();
-        for height in tip.saturating_sub(RECOVERY_DEPTH - 1)..=tip {
+        let deepest = tip.saturating_sub(RECOVERY_DEPTH - 1);
+        let first = searched.map_or(deepest, |searched| {
+            deepest.max((searched + 1).saturating_sub(AGAIN))
+        });
+        for height in first..=tip {
             let mined = in_time(chain.coinbase_at(height)).await;
             let Some(mined) = mined.map_err(|error| error.to_string())? else {
                 // The chain became shorter meanwhile.
@@ -83,39 +117,63 @@ impl Recovery {
                 found_at: Timestamp::from_secs(i64::from(mined.time)),
             });
         }
-        Ok(lost)
+        // What is lost in this life belongs behind what has been booked in it.
+        let place = match searched {
+            Some(_) if !lost.is_empty() => self.store.position_at(now).await.map_err(|e| e.to_string())?,
+            _ => self.place,
+        };
+        Ok(Found {
+            lost,
+            place,
+            through: tip,
+        })
     }
 }
 
 impl BlockTracker {
-    /// Searches the chain, once in a life; again if it failed.
+    /// Whether lost blocks of earlier lives may still be there.
+    pub(super) fn may_have_lost(&self) -> bool {
+        self.parts.recovery.is_some() && self.search.through.is_none()
+    }
+
+    /// Searches the chain: once in a life, and again if it failed; with each new block if others may still submit some.
     pub(super) fn recover(&mut self, tip: u32, ctx: &mut Context<Self>) {
-        if self.is_recovering {
-            return;
-        }
-        let Some(recovery) = self.parts.recovery.clone() else {
+        let is_new = |recovery: &&Recovery| match self.search.through {
+            None => true,
+            Some(through) => recovery.goes_on && tip > through,
+        };
+        let Some(recovery) = self.parts.recovery.as_ref().filter(is_new) else {
             return;
         };
-        self.is_recovering = true;
-        let found = recovery.search(self.parts.chain.clone(), tip);
+        if std::mem::replace(&mut self.search.is_under_way, true) {
+            return;
+        }
+        let (chain, now) = (self.parts.chain.clone(), self.parts.clock.now());
+        let found = recovery.clone().search(chain, self.search.through, tip, now);
         ctx.spawn(wrap_future::<_, Self>(found).map(|found, this, ctx| match found {
-            Ok(lost) => this.store_lost(lost, ctx),
+            Ok(found) => this.store_lost(found, ctx),
             Err(error) => {
-                this.is_recovering = false;
+                this.search.is_under_way = false;
                 log::warn!("the chain could not be searched for lost blocks, again soon: {error}");
             }
         }));
     }
 
-    fn store_lost(&mut self, mut lost: Vec<Lost>, ctx: &mut Context<Self>) {
+    fn store_lost(&mut self, found: Found, ctx: &mut Context<Self>) {
+        let Found {
+            mut lost,
+            place,
+            through,
+        } = found;
         // Blocks of this life are on their way into the ledger by themselves.
-        lost.retain(|lost| !self.open.contains_key(&lost.hash));
-        let Some(recovery) = self.parts.recovery.as_ref().filter(|_| !lost.is_empty()) else {
-            self.parts.recovery = None;
-            self.is_recovering = false;
+        lost.retain(|lost| !self.open.contains_key(&lost.hash) && !self.rebuilding.contains_key(&lost.hash));
+        if lost.is_empty() {
+            self.search = Search {
+                through: Some(through),
+                is_under_way: false,
+            };
             return;
-        };
-        let place = recovery.place;
+        }
         let write = |lost: &Lost| Write::RecoverBlock {
             hash: lost.hash,
             block: lost.block.clone(),
@@ -129,14 +187,17 @@ impl BlockTracker {
         let answer = match self.parts.ledger.post(commit) {
             Ok(answer) => answer,
             Err(_) => {
-                self.is_recovering = false;
+                self.search.is_under_way = false;
                 return;
             }
         };
         ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
-            this.is_recovering = false;
+            this.search.is_under_way = false;
             match result {
-                Ok(Ok(_)) => this.recovered(lost, ctx),
+                Ok(Ok(_)) => {
+                    this.search.through = Some(through);
+                    this.recovered(lost, ctx);
+                }
                 Ok(Err(error)) => log::warn!("lost blocks could not be stored, again soon: {error}"),
                 Err(error) => log::warn!("lost blocks could not be stored, again soon: {error}"),
             }
@@ -144,7 +205,6 @@ impl BlockTracker {
     }
 
     fn recovered(&mut self, lost: Vec<Lost>, ctx: &mut Context<Self>) {
-        self.parts.recovery = None;
         for Lost {
             hash,
             block,

@@ -18,6 +18,7 @@ use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 mod finders;
+mod recovering;
 mod submitting;
 
 const MATURITY: u32 = 10;
@@ -36,6 +37,16 @@ impl Bench {
     }
 
     async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
+        Self::searching(chain, memory, faults, None).await
+    }
+
+    /// One that searches the chain for lost blocks.
+    async fn searching(
+        chain: TestChain,
+        memory: InlineStore,
+        faults: &[(u64, Fault)],
+        recovery: Option<Recovery>,
+    ) -> Self {
         let plan = FaultPlan {
             at: faults.to_vec(),
             disk_full: None,
@@ -52,7 +63,7 @@ impl Bench {
             maturity: MATURITY,
             forget_after: FORGET_AFTER,
             open: memory.open_blocks(FORGET_AFTER).await.unwrap(),
-            recovery: None,
+            recovery,
             store: Arc::new(memory.clone()),
             candidates_max: 4,
         })

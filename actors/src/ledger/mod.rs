@@ -2,14 +2,15 @@
 //!
 //! It owns the queue of what is to be written. A batch is committed as soon as the store is free, never by
 //! waiting on a timer: whatever arrives while one commit is under way joins the next. So one disk flush
-//! serves everybody who came meanwhile, and nobody waits longer than two commits.
+//! serves everybody who came meanwhile, and nobody waits longer than two commits. Of shares alone the next one begins
+//! before the one before it is durable, if the store gains by that; answers keep the order.
 //!
 //! On a disk that takes nothing, bans, pauses and their rows of the audit trail hold all the same: they are kept here, said
 //! to be unsaved, and go in front of the next transaction, together, until one is stored.
 //!
 //! It is asked by the managers and asks nobody but the store. It knows nothing of what the writes mean.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -23,6 +24,7 @@ use dwarves_ports::clock::Moment;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
 
+mod kept;
 pub mod messages;
 #[cfg(test)]
 mod tests;
@@ -33,11 +35,6 @@ use messages::{CloseLedger, Commit, LedgerView, ReadLedger};
 const WAITING_MAX: usize = 8_192;
 /// Writes of one transaction; what is beyond goes into the next.
 const BATCH_SHARES_MAX: usize = 65_536;
-
-/// Writes of operators' orders that are kept while the disk takes nothing; more are refused.
-const KEPT_MAX: usize = 256;
-/// How often they are tried if nobody else writes.
-const KEPT_RETRY: Duration = Duration::from_secs(5);
 
 /// When a commit of shares is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +68,19 @@ struct Waiting {
     reply: Option<CommitReply>,
 }
 
+impl Waiting {
+    fn is_of_shares_alone(&self) -> bool {
+        self.writes.iter().all(Write::is_of_shares_alone)
+    }
+}
+
 /// How many answers each asker of a commit under way gets, in order.
 struct UnderWay {
+    /// Which of this life's commits it is.
+    number: u64,
+    /// What became of it, while one before it is not answered yet.
+    result: Option<Result<Vec<Written>, StoreError>>,
+    is_of_shares_alone: bool,
     /// How many writes before theirs are kept ones.
     kept: usize,
     askers: Vec<Asker>,
@@ -93,7 +101,11 @@ struct Asker {
 pub struct Ledger {
     parts: LedgerParts,
     waiting: Vec<Waiting>,
-    under_way: Option<UnderWay>,
+    /// In the order in which they were begun.
+    under_way: VecDeque<UnderWay>,
+    begun: u64,
+    /// Whether all that waits is shares.
+    is_share_after_share: bool,
     /// Orders that hold and are not stored yet.
     kept: Vec<Write>,
     is_retrying: bool,
@@ -119,7 +131,9 @@ impl Ledger {
         Self {
             parts,
             waiting: Vec::new(),
-            under_way: None,
+            under_way: VecDeque::new(),
+            begun: 0,
+            is_share_after_share: true,
             kept: Vec::new(),
             is_retrying: false,
             closing: Vec::new(),
@@ -156,16 +170,25 @@ impl Ledger {
     }
 
     fn commit_what_waits(&mut self, ctx: &mut Context<Self>) {
-        if self.under_way.is_some() {
-            return;
-        }
         if self.waiting.is_empty() {
-            for reply in self.closing.drain(..) {
-                reply.answer(());
+            if self.under_way.is_empty() {
+                for reply in self.closing.drain(..) {
+                    reply.answer(());
+                }
             }
             return;
         }
-        self.begin(ctx);
+        if self.under_way.is_empty() || self.may_go_side_by_side() {
+            self.begin(ctx);
+        }
+    }
+
+    /// Whether what waits may be begun although something is under way.
+    fn may_go_side_by_side(&self) -> bool {
+        self.under_way.len() < self.parts.store.commits_side_by_side()
+            && self.is_share_after_share
+            && self.kept.is_empty()
+            && self.under_way.iter().all(|commit| commit.is_of_shares_alone)
     }
 
     /// Begins the next commit: what is kept, and what waits.
@@ -192,8 +215,14 @@ impl Ledger {
             });
             writes.extend(waiting.writes);
         }
+        self.is_share_after_share = self.waiting.iter().all(Waiting::is_of_shares_alone);
         let announced = self.desk.announce(&writes);
-        self.under_way = Some(UnderWay {
+        self.begun += 1;
+        let number = self.begun;
+        self.under_way.push_back(UnderWay {
+            number,
+            result: None,
+            is_of_shares_alone: writes.iter().all(Write::is_of_shares_alone),
             kept,
             askers,
             began: Moment::now(),
@@ -201,17 +230,25 @@ impl Ledger {
             announced,
         });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
-        ctx.spawn(commit.map(|result, ledger, ctx| {
-            ledger.on_committed(result);
+        ctx.spawn(commit.map(move |result, ledger, ctx| {
+            ledger.on_answered(number, result);
             ledger.retry_kept(ctx);
             ledger.commit_what_waits(ctx);
         }));
     }
 
-    fn on_committed(&mut self, result: Result<Vec<Written>, StoreError>) {
-        let Some(under_way) = self.under_way.take() else {
-            return;
-        };
+    /// Hands on what became of a commit, and of those after it that wait for that alone.
+    fn on_answered(&mut self, number: u64, result: Result<Vec<Written>, StoreError>) {
+        let commit = self.under_way.iter_mut().find(|commit| commit.number == number);
+        commit.expect("it is under way until it is answered").result = Some(result);
+        while let Some(result) = self.under_way.front_mut().and_then(|first| first.result.take())
+            && let Some(first) = self.under_way.pop_front()
+        {
+            self.on_committed(first, result);
+        }
+    }
+
+    fn on_committed(&mut self, under_way: UnderWay, result: Result<Vec<Written>, StoreError>) {
         match result {
             Ok(written) => {
                 if self.view.trouble.take().is_some() {
@@ -265,34 +302,6 @@ impl Ledger {
     }
 }
 
-impl Ledger {
-    /// Keeps orders that could not be stored, if that is what hinders them and there is room.
-    fn keep(&mut self, orders: Vec<Write>, error: &StoreError) -> bool {
-        let is_hindered = error.kind() == StoreErrorKind::Unavailable;
-        if !is_hindered || self.kept.len() + orders.len() > KEPT_MAX {
-            return false;
-        }
-        log::warn!("an operator's order holds but is not saved yet: {error}");
-        self.kept.extend(orders);
-        true
-    }
-
-    /// Tries again to store what is kept, should nobody else write.
-    fn retry_kept(&mut self, ctx: &mut Context<Self>) {
-        if self.kept.is_empty() || self.is_retrying || self.refusing.is_some() {
-            return;
-        }
-        self.is_retrying = true;
-        let later = wrap_future::<_, Self>(tokio::time::sleep(KEPT_RETRY));
-        ctx.spawn(later.map(|(), this, ctx| {
-            this.is_retrying = false;
-            if this.under_way.is_none() && !this.kept.is_empty() {
-                this.begin(ctx);
-            }
-        }));
-    }
-}
-
 fn share_count(write: &Write) -> usize {
     match write {
         Write::AppendShares(shares) => shares.len(),
@@ -327,6 +336,7 @@ impl Handler<Ask<Commit>> for Ledger {
             reply: Some(ask.reply),
         };
         self.acknowledge_early(&mut waiting);
+        self.is_share_after_share &= waiting.is_of_shares_alone();
         self.waiting.push(waiting);
         self.commit_what_waits(ctx);
     }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
@@ -15,6 +16,7 @@ use dwarves_testkit::{Gate, PacedStore, RecordingHalt, settle};
 
 use dwarves_ports::store::{ShareRow, WorkerRow};
 
+mod side_by_side;
 mod stopping;
 mod telling;
 
@@ -34,6 +36,11 @@ struct Bench {
 }
 
 async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
+    bench_of(plan, acknowledge, 1).await
+}
+
+/// One whose store takes so many commits of shares side by side.
+async fn bench_of(plan: FaultPlan, acknowledge: Acknowledge, side_by_side: usize) -> Bench {
     tokio::time::pause();
     let memory = InlineStore::fresh();
     let worker = WorkerRow {
@@ -53,7 +60,7 @@ async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
     memory.commit(prepared).await.unwrap();
     let gate = Gate::default();
     let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
-    let store = PacedStore::new(faulty, Arc::new(gate.clone()));
+    let store = PacedStore::new(faulty, Arc::new(gate.clone())).taking(side_by_side);
     let halt = RecordingHalt::default();
     let ledger = Ledger::new(LedgerParts {
         mailbox_capacity: MAILBOX_CAPACITY,

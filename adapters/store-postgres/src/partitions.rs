@@ -68,6 +68,11 @@ impl Partitions {
         Ok(self)
     }
 
+    /// Whether the share of this number has one to go to.
+    pub(crate) const fn hold(&self, number: u64) -> bool {
+        number < self.end
+    }
+
     /// The table to which shares from `first` on are written: mostly the last partition itself, which spares the server
     /// to look for each share's, a fifth of its work.
     pub(crate) fn table_for(&self, first: u64) -> String {

@@ -44,6 +44,10 @@ impl Store for PostgresStore {
         self.opened.threads.commit(writes)
     }
 
+    fn commits_side_by_side(&self) -> usize {
+        2
+    }
+
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
         self.ask(Question::BlocksToAccount, move |c| {
             read::blocks::to_account(c, limit)

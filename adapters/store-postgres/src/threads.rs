@@ -8,7 +8,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{
     StandbyState, StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::client::Db;
 use super::error::{Fail, OpenError, Outcome, unavailable};
@@ -20,7 +20,7 @@ use super::server;
 use super::standby::{Standby, told};
 use super::writer::{self, Order, Reply, Writer};
 
-/// Commits that may wait for the writer; the ledger has one under way at a time.
+/// Commits that may wait for the writer; the ledger has two under way at most.
 const WRITER_QUEUE_MAX: usize = 16;
 
 /// The threads of a store. Dropping them waits until what was asked is written.
@@ -29,6 +29,8 @@ pub(crate) struct Threads {
     standby: Option<Standby>,
     readers: Arc<Readers>,
     orders: Option<SyncSender<Order>>,
+    /// Told of each order.
+    came: Arc<Notify>,
     writer: Option<JoinHandle<()>>,
     closing: watch::Sender<bool>,
 }
@@ -59,6 +61,7 @@ impl Threads {
         }
         let no_thread = |error: std::io::Error| OpenError::Database(format!("no thread for it: {error}"));
         let (mut orders, mut writing) = (None, None);
+        let came = Arc::new(Notify::new());
         if let Writes::Yes(front) = writes {
             let writer = Writer::open(options, front, &connections[0], closed.clone())?;
             if let Some(front) = front {
@@ -67,7 +70,10 @@ impl Threads {
             let (give, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
             let thread = std::thread::Builder::new()
                 .name("store-write".into())
-                .spawn(move || writer::serve(writer, &ordered))
+                .spawn({
+                    let came = Arc::clone(&came);
+                    move || writer::serve(writer, &ordered, &came)
+                })
                 .map_err(no_thread)?;
             (orders, writing) = (Some(give), Some(thread));
         }
@@ -80,6 +86,7 @@ impl Threads {
             standby: None,
             readers: Arc::new(readers),
             orders,
+            came,
             writer: writing,
             closing,
         };
@@ -94,7 +101,11 @@ impl Threads {
     fn order<T: 'static>(&self, make: impl FnOnce(Reply<T>) -> Order) -> StoreFuture<T> {
         let (reply, answer) = oneshot::channel();
         let is_taken = match &self.orders {
-            Some(orders) => orders.try_send(make(reply)).is_ok(),
+            Some(orders) => {
+                let is_taken = orders.try_send(make(reply)).is_ok();
+                self.came.notify_one();
+                is_taken
+            }
             None => {
                 let error = unavailable("the ledger was opened to be looked at: nothing is written");
                 return Box::pin(std::future::ready(Err(error)));

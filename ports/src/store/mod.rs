@@ -94,6 +94,13 @@ pub trait Store: Send + Sync + 'static {
     /// or may not be. A refusal of one write (a used nonce, say) is not an error but its answer.
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
 
+    /// How many commits of shares alone ([`Write::is_of_shares_alone`]) are quicker side by side than one after the other.
+    /// They are applied, numbered and answered in the order in which they were asked all the same, and one that fails
+    /// takes none of the later ones with it.
+    fn commits_side_by_side(&self) -> usize {
+        1
+    }
+
     /// The blocks whose state and accounting differ (see [`BlockState::is_due`]), oldest first, at most `limit`.
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>>;
 

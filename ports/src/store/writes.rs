@@ -367,6 +367,11 @@ impl Write {
         }
     }
 
+    /// Whether it appends shares and does nothing else: none of them found a block.
+    pub fn is_of_shares_alone(&self) -> bool {
+        matches!(self, Self::AppendShares(shares) if shares.iter().all(|share| share.block.is_none()))
+    }
+
     /// Whether it is an operator's order that must hold at once even if it cannot be stored now: a ban, a pause, and
     /// what the audit trail says of them.
     pub fn holds_unsaved(&self) -> bool {

@@ -8,7 +8,7 @@ use dwarves_ports::store::{AuditRow, StoreError, Write, Written};
 use super::append_state::Known;
 use super::client::Db;
 use super::error::{Fail, Outcome, conflict};
-use super::value::values;
+use super::value::{Value, values};
 use super::{conservation, history};
 
 mod blocks;
@@ -25,6 +25,8 @@ mod statements;
 mod submissions;
 mod templates;
 mod watches;
+
+pub(crate) use shares::LAST;
 
 /// A transaction in the making.
 pub(crate) struct Transaction<'a> {
@@ -221,6 +223,24 @@ pub(crate) fn apply_all(transaction: &mut Transaction<'_>, writes: &[Write]) -> 
         conservation::check(transaction.db)?;
     }
     Ok(written)
+}
+
+/// Sends the shares of a commit that has nothing else, all but the row of their batch: its values but for the last one, for
+/// [`LAST`]. Nothing, if more than that is to be done.
+pub(crate) fn copy_shares(
+    transaction: &mut Transaction<'_>,
+    writes: &[Write],
+) -> Outcome<Option<(Vec<Written>, [Value<'static>; 7])>> {
+    let mut batch = shares::Batch::new(transaction.known.place.tail);
+    let mut written = Vec::with_capacity(writes.len());
+    for write in writes {
+        let Write::AppendShares(shares) = write else {
+            return Ok(None);
+        };
+        written.push(transaction.append_shares(shares, &mut batch)?);
+    }
+    let row = transaction.copy_batch(&batch)?;
+    Ok(row.map(|row| (written, row)))
 }
 
 /// The nonces of the writes in front that mark some of one moment as used, and that moment.

@@ -1,13 +1,13 @@
 //! Appending shares: the hot path.
 //!
 //! A commit of shares goes to the server and back three times: the beginning of the transaction with the lookup of the
-//! templates and the beginning of the copy; the rows with the row of their batch; COMMIT, which is sent once all before it
-//! is known to have gone well. Nothing else could be saved: rows may go out only once the server waits for them.
+//! templates and the beginning of the copy; the rows; the row of their batch, with COMMIT. Rows may go out only once the
+//! server waits for them. Among other writes the row of the batch goes out with the rows, and COMMIT alone.
 //!
-//! There is one transaction at a time. Shares are numbered without a gap in the order of their commits, each batch says
-//! the total before it, and every transaction counts itself in the one row of `leader`, whose lock it keeps until it is
-//! committed: a second one would wait there from its first statement on. Batches of which many are under way are what the
-//! ledger makes of what comes meanwhile: they are one commit.
+//! Shares are numbered without a gap in the order of their commits, each batch says the total before it, and every
+//! transaction counts itself in the one row of `leader`, whose lock it keeps until it is committed. A commit of shares alone
+//! takes that lock last ([`LAST`]): its rows are copied while the commit before it still waits for the disk and the standbys
+//! (`writer/side_by_side.rs`).
 
 use bytes::{BufMut as _, BytesMut};
 use dwarves_domain::ids::TemplateId;
@@ -83,24 +83,59 @@ impl Transaction<'_> {
         if batch.shares.is_empty() {
             return Ok(());
         }
+        let tail = self.close(batch);
+        let partitions = self.known.place.partitions;
+        let partitions = partitions.reach(self.db, tail.sequence.get(), self.shares_per_partition)?;
+        self.known.place.partitions = partitions;
+        let row = self.row(batch);
+        self.copy(batch, Some((BATCH, &row)))
+    }
+
+    /// Sends the shares of a commit that has nothing else, all but the row of their batch, which [`LAST`] writes: its
+    /// values but for the last one. Nothing, if they need a partition that is not there yet.
+    pub(super) fn copy_batch(&mut self, batch: &Batch<'_>) -> Outcome<Option<[Value<'static>; 7]>> {
+        let tail = self.close(batch);
+        if batch.shares.is_empty() || !self.known.place.partitions.hold(tail.sequence.get()) {
+            return Ok(None);
+        }
+        self.copy(batch, None)?;
+        Ok(Some(self.row(batch)))
+    }
+
+    /// Sets the ledger's end behind the batch.
+    fn close(&mut self, batch: &Batch<'_>) -> Tail {
         let committed_at = batch.committed_at.max(self.known.place.passed_time);
         let tail = &mut self.known.place.tail;
-        tail.committed_at = committed_at;
-        let (first, tail) = (batch.before.sequence.next(), *tail);
-        let size = self.shares_per_partition;
-        let partitions = self
-            .known
-            .place
-            .partitions
-            .reach(self.db, tail.sequence.get(), size)?;
-        self.known.place.partitions = partitions;
+        if !batch.shares.is_empty() {
+            tail.committed_at = committed_at;
+        }
+        *tail
+    }
+
+    /// The row of the batch that ends where the ledger does.
+    fn row(&self, batch: &Batch<'_>) -> [Value<'static>; 7] {
+        let tail = self.known.place.tail;
+        let (epoch, number) = self.number;
+        [
+            batch.before.sequence.next().into(),
+            tail.sequence.into(),
+            tail.committed_at.into(),
+            batch.before.total.into(),
+            tail.total.into(),
+            epoch.into(),
+            number.into(),
+        ]
+    }
+
+    /// Copies the shares to their partition, with a statement behind them, and looks at the templates that they refer to.
+    fn copy(&self, batch: &Batch<'_>, behind: Option<(&str, &[Value<'_>])>) -> Outcome<()> {
+        let first = batch.before.sequence.next();
         let copy = format!(
             "COPY {} (sequence, template, worker, share_bits, version, time, nonce, received_at, units, extranonce, hash)
              FROM STDIN (FORMAT binary)",
-            partitions.table_for(first.get())
+            self.known.place.partitions.table_for(first.get())
         );
         let rows = encode(first.get(), &batch.shares);
-        let (epoch, number) = self.number;
         let used: Vec<i64> = self.templates.iter().map(|(id, _)| i64::from(id.get())).collect();
         let (found, stored) = self.db.copy_between(
             (
@@ -109,19 +144,7 @@ impl Transaction<'_> {
                 &[Value::Other(&used)],
             ),
             (&copy, rows),
-            (
-                "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                values![
-                    first,
-                    tail.sequence,
-                    committed_at,
-                    batch.before.total,
-                    tail.total,
-                    epoch,
-                    number
-                ],
-            ),
+            behind,
             |cells| Ok((cells.template("id")?, cells.flag("retired")?)),
         )?;
         if stored != batch.shares.len() as u64 {
@@ -145,6 +168,20 @@ impl Transaction<'_> {
         Ok(())
     }
 }
+
+/// Writes the row of a batch.
+const BATCH: &str =
+    "INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// The same as the last statement of a transaction that has not counted itself yet: it does so now, and fails, by a column
+/// without its value, if a newer epoch was taken, the commit before it is not there, or it was given up: then somebody has
+/// looked ($8) at what was committed.
+pub(crate) const LAST: &str =
+    "WITH counted AS (UPDATE leader SET commits = $7 WHERE id = 1 AND epoch = $6 AND commits = $7 - 1 AND looks = $8
+         RETURNING epoch)
+     INSERT INTO batches (first_sequence, last_sequence, committed_at, total_before, total_after, epoch, commit)
+     VALUES ($1, $2, $3, $4, $5, (SELECT epoch FROM counted), $7)";
 
 pub(super) fn unknown_template(id: TemplateId) -> Fail {
     conflict(format!(

@@ -18,6 +18,7 @@ mod histories;
 mod losing;
 mod partitions;
 mod refusing;
+mod side_by_side;
 mod speed;
 mod standby;
 

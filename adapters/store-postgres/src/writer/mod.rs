@@ -4,27 +4,36 @@
 //! to have failed. If it was lost while a COMMIT was under way, the writer connects again and looks at the number of the
 //! last transaction of its epoch (`leader`), which was written in the very same transaction: then it knows. Nobody else
 //! may write meanwhile: the session's lock is free only once the session is over, and a newer epoch refuses it for good.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `ending` | what became of a COMMIT: what the server said, and looking it up |
+//! | `side_by_side` | commits of shares: the rows of the next go out while the one before it ends |
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::codec::Cells as _;
 use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Written};
-use tokio::sync::{oneshot, watch};
-use tokio_postgres::error::{DbError, Severity};
+use tokio::sync::{Notify, oneshot, watch};
 
-use super::append_state::Known;
-use super::chores::Chores;
-use super::client::Db;
-use super::error::{Fail, OpenError, Outcome, conflict, unavailable};
-use super::fronts::Front;
-use super::history::{forgetting, roll};
-use super::options::PostgresOptions;
-use super::value::values;
-use super::write::{self, Transaction};
-use super::{conservation, copying, life_start, partitions, schema, server};
+use crate::append_state::Known;
+use crate::chores::Chores;
+use crate::client::Db;
+use crate::error::{Fail, OpenError, Outcome, conflict, unavailable};
+use crate::fronts::Front;
+use crate::history::{forgetting, roll};
+use crate::options::PostgresOptions;
+use crate::value::values;
+use crate::write::{self, Transaction};
+use crate::{conservation, copying, life_start, partitions, schema, server};
+
+mod ending;
+mod side_by_side;
+
+use side_by_side::UnderWay;
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -44,6 +53,14 @@ pub(super) struct Writer {
     /// Whose transactions they are, and how many were committed.
     epoch: u64,
     commits: u64,
+    /// How often somebody has looked what was committed.
+    looks: u64,
+    /// A second connection, for every other commit of shares: made when it is of use first.
+    beside: Option<Db>,
+    /// If it cannot be had: the commit before which it is not tried again.
+    beside_from: u64,
+    /// The commit of shares of which the end is on its way.
+    under_way: Option<UnderWay>,
     /// Set once nobody knows what is stored: only a new start can tell.
     unknown: Option<StoreError>,
     chores: Chores,
@@ -53,9 +70,6 @@ pub(super) struct Writer {
 /// How often the session's lock is asked for while the session before still seems to have it, and how long between.
 const LOCK_TRIES: u32 = 30;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// How often it is tried to learn what became of a COMMIT, and how long between: a minute and more in all.
-const RESOLVE_TRIES: u32 = 240;
-const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the writer looks at whether chores that had to give way can be done.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -90,15 +104,17 @@ impl Writer {
         // Whoever stands by is to see at once who leads: what follows may take long.
         schema::migrate_to(&db, schema::WITH_FRONTS)?;
         copying::may_start(&db)?;
-        let take = || -> Outcome<u64> {
+        let take = || -> Outcome<(u64, u64)> {
             let sql =
                 "UPDATE leader SET epoch = epoch + 1, commits = 0, front = $1, hotkey = COALESCE(hotkey, $2)
-                WHERE id = 1 RETURNING epoch";
+                WHERE id = 1 RETURNING epoch, looks";
             let (number, hotkey) = (front.map(|front| front.number().get()), front.map(Front::hotkey));
             let hotkey = hotkey.as_ref().map(Hotkey::as_bytes).map(<[u8; 32]>::as_slice);
-            db.always("leader", sql, values![number, hotkey], |cells| cells.u64("epoch"))
+            db.always("leader", sql, values![number, hotkey], |cells| {
+                Ok((cells.u64("epoch")?, cells.u64("looks")?))
+            })
         };
-        let epoch = take().map_err(|fail| OpenError::of_fail(fail, "taking the lead"))?;
+        let (epoch, looks) = take().map_err(|fail| OpenError::of_fail(fail, "taking the lead"))?;
         schema::migrate(&db)?;
         let read = || -> Outcome<Known> {
             conservation::check_all(&db)?;
@@ -111,6 +127,10 @@ impl Writer {
             known,
             epoch,
             commits: 0,
+            looks,
+            beside: None,
+            beside_from: 0,
+            under_way: None,
             unknown: None,
             chores: Chores {
                 is_rolling: true,
@@ -152,42 +172,13 @@ impl Writer {
         }
     }
 
-    /// The connection; a new one if it was lost.
-    fn connect(&mut self) -> Result<(), StoreError> {
-        if self.db.as_ref().is_some_and(|db| !db.is_gone()) {
-            return Ok(());
-        }
-        if let Some(lost) = self.db.take() {
-            let why = lost.end().unwrap_or_else(|| "it was closed".to_owned());
-            log::warn!("the connection to the database is lost: {why}");
-        }
-        let reached = server::connect(&self.options).and_then(|db| {
-            server::must_take_writes(&db)?;
-            Ok(db)
-        });
-        let db = reached.map_err(|error| unavailable(error.to_string()))?;
-        let as_store = |fail: Fail| fail.into_store_error("taking the ledger's lock again");
-        if !server::lock(&db).map_err(as_store)? {
-            let sql = "SELECT epoch FROM leader";
-            let epoch = db.always("leader", sql, &[], |cells| cells.u64("epoch"));
-            if epoch.map_err(as_store)? > self.epoch {
-                return Err(taken_over().into_store_error("taking the ledger's lock again"));
-            }
-            return Err(unavailable(
-                "the session from before still has the ledger's lock: the server has not noticed yet that it is over",
-            ));
-        }
-        self.db = Some(db);
-        log::info!("connected to the database again");
-        Ok(())
-    }
-
     /// Does `work` in one transaction: on any error but an unknown one nothing of it is applied.
     fn transact<T>(
         &mut self,
         during: &str,
         work: impl FnOnce(&mut Transaction<'_>) -> Outcome<T>,
     ) -> Result<T, StoreError> {
+        assert!(self.under_way.is_none(), "its end is waited for first");
         if let Some(error) = &self.unknown {
             return Err(error.clone());
         }
@@ -233,79 +224,6 @@ impl Writer {
         Err(failed)
     }
 
-    /// Commits the transaction of this number, and makes sure of it.
-    fn end(&mut self, number: u64) -> Result<(), StoreError> {
-        let Some(db) = &self.db else {
-            return Err(unavailable("there is no connection to the database"));
-        };
-        db.take_warnings();
-        let failed = match db.run("COMMIT") {
-            Ok(()) => match db.take_warnings().pop() {
-                None => return Ok(()),
-                // Most likely a wait for a standby that somebody ended: it is stored here, and nobody knows where else.
-                Some(warning) => format!("the server committed with a warning: {}", warning.message()),
-            },
-            Err(Fail::Sql(error)) if is_refusal(&error) && !db.is_gone() => {
-                // The server itself says that it did not.
-                return Err(Fail::Sql(error).into_store_error("the commit failed"));
-            }
-            Err(fail) => fail.into_store_error("the commit failed").to_string(),
-        };
-        log::warn!("whether a commit is stored must be looked up: {failed}");
-        self.resolve(number, &failed)
-    }
-
-    /// Learns what became of the transaction of this number.
-    fn resolve(&mut self, number: u64, failed: &str) -> Result<(), StoreError> {
-        for tries in 0..RESOLVE_TRIES {
-            if tries > 0 {
-                std::thread::sleep(RESOLVE_PAUSE);
-            }
-            if *self.closing.borrow() && tries > 20 {
-                break;
-            }
-            if let Err(error) = self.connect() {
-                log::debug!("looking up a commit: {error}");
-                continue;
-            }
-            match self.look_up() {
-                Ok(commits) if commits == number => {
-                    log::info!("the commit is stored");
-                    return Ok(());
-                }
-                Ok(_) => return Err(unavailable(format!("{failed}; nothing of it is stored"))),
-                Err(error) if error.action() == dwarves_ports::store::StoreAction::Stop => return Err(error),
-                Err(error) => {
-                    log::debug!("looking up a commit: {error}");
-                    self.db = None;
-                }
-            }
-        }
-        let detail = format!("{failed}; nor could it be looked up whether it is stored");
-        Err(StoreError::new(StoreErrorKind::Unknown, detail))
-    }
-
-    /// The number of the last transaction of this epoch. It is read in a transaction that writes, which waits for whoever
-    /// writes still, and for the standbys: what they confirm then, they have with all that was before it.
-    fn look_up(&self) -> Result<u64, StoreError> {
-        let Some(db) = &self.db else {
-            return Err(unavailable("there is no connection to the database"));
-        };
-        let look = || -> Outcome<Option<u64>> {
-            db.run("BEGIN; SET LOCAL lock_timeout = '10s'")?;
-            let sql = "UPDATE leader SET looks = looks + 1 WHERE id = 1 AND epoch = $1 RETURNING commits";
-            let commits = db.one("leader", sql, values![self.epoch], |cells| cells.u64("commits"))?;
-            db.take_warnings();
-            db.run("COMMIT")?;
-            Ok(commits)
-        };
-        let commits = look().map_err(|fail| fail.into_store_error("looking up a commit"))?;
-        if let Some(warning) = db.take_warnings().pop() {
-            return Err(unavailable(format!("the server warns: {}", warning.message())));
-        }
-        commits.ok_or_else(|| taken_over().into_store_error("looking up a commit"))
-    }
-
     /// Which epoch its transactions carry.
     pub(super) const fn epoch(&self) -> u64 {
         self.epoch
@@ -327,12 +245,6 @@ impl Writer {
     }
 }
 
-/// Whether the server says no and goes on. A session that it ends (FATAL, PANIC) may have committed before.
-fn is_refusal(error: &tokio_postgres::Error) -> bool {
-    let severity = error.as_db_error().and_then(DbError::parsed_severity);
-    severity == Some(Severity::Error)
-}
-
 fn taken_over() -> Fail {
     conflict("another front has taken the lead: this one writes nothing any more")
 }
@@ -351,26 +263,50 @@ fn go_on(done: Result<bool, StoreError>, otherwise: &str) -> bool {
     })
 }
 
-/// Serves orders until there can be no more. What else there is to do is done piece by piece, one after each order and
-/// the rest while there are none.
-pub(super) fn serve(mut writer: Writer, orders: &Receiver<Order>) {
+/// Serves orders until there can be no more; `came` is told of each. What else there is to do is done piece by piece, one
+/// after each order and the rest while there are none.
+pub(super) fn serve(mut writer: Writer, orders: &Receiver<Order>, came: &Notify) {
     loop {
-        let pause = match writer.chores.is_any() {
-            true => Duration::ZERO,
-            false => IDLE,
+        let order = if writer.under_way.is_some() {
+            match orders.try_recv() {
+                Ok(order) => Some(order),
+                Err(TryRecvError::Empty) => {
+                    writer.end_unless(came.notified());
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => {
+                    writer.end_what_is_under_way();
+                    return writer.resign();
+                }
+            }
+        } else {
+            let pause = match writer.chores.is_any() {
+                true => Duration::ZERO,
+                false => IDLE,
+            };
+            match orders.recv_timeout(pause) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return writer.resign(),
+            }
         };
-        match orders.recv_timeout(pause) {
-            Ok(Order::Start(now, reply)) => {
+        match order {
+            Some(Order::Start(now, reply)) => {
+                writer.end_what_is_under_way();
                 let _gone = reply.send(writer.start(now));
             }
-            Ok(Order::Commit(writes, reply)) => {
-                // Dropping many shares takes longer than telling that they are safe.
+            Some(Order::Commit(writes, reply)) if writes.iter().all(Write::is_of_shares_alone) => {
+                writer.commit_shares(writes, reply);
+            }
+            Some(Order::Commit(writes, reply)) => {
+                writer.end_what_is_under_way();
+                // Dropping what was written takes longer than telling that it is safe.
                 let _gone = reply.send(writer.commit(&writes));
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return writer.resign(),
+            None => {}
         }
         if writer.chores.is_any() {
+            writer.end_what_is_under_way();
             writer.do_chore();
         }
     }

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::SinkExt as _;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
 
-use super::cells::Cells;
-use super::error::{Fail, OpenError, Outcome, corrupt, unavailable, words};
-use super::options::PostgresOptions;
-use super::value::Value;
+use crate::cells::Cells;
+use crate::error::{Fail, OpenError, Outcome, corrupt, unavailable, words};
+use crate::options::PostgresOptions;
+use crate::value::Value;
+
+mod copying;
+mod sent;
 
 /// Statements that stay prepared; there are fewer, and those of lists of unknown length are not kept.
 const STATEMENTS_MAX: usize = 512;
@@ -69,6 +70,8 @@ impl Line {
 pub(crate) struct Db {
     // Dropped first, so that the server is told.
     ahead: RefCell<Option<Ahead>>,
+    /// What ends a transaction and is on its way.
+    sent: RefCell<Option<Ahead>>,
     client: Option<Arc<Client>>,
     line: RefCell<Line>,
     statements: RefCell<HashMap<String, Statement>>,
@@ -95,6 +98,7 @@ impl Db {
         };
         Ok(Self {
             ahead: RefCell::default(),
+            sent: RefCell::default(),
             client: Some(Arc::new(client)),
             line: RefCell::new(line),
             statements: RefCell::default(),
@@ -154,6 +158,11 @@ impl Db {
                 }
             }
         };
+        self.drive(answer)
+    }
+
+    /// Moves the connection until there is an answer, or can be none.
+    fn drive<T>(&self, answer: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         let mut answer = pin!(answer);
         let mut closing = self.closing.clone();
         let given_up = async {
@@ -213,21 +222,17 @@ impl Db {
         Ok(statement)
     }
 
-    fn copy_statement(&self, sql: &str) -> Outcome<Statement> {
-        if let Some((known, statement)) = &*self.copying.borrow()
-            && known == sql
-        {
-            return Ok(statement.clone());
-        }
-        let statement = self.wait(self.client().prepare(sql))?;
-        *self.copying.borrow_mut() = Some((sql.to_owned(), statement.clone()));
-        Ok(statement)
-    }
-
     /// Runs a statement. How many rows it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
         let statement = self.statement(sql)?;
         self.wait(self.client().execute(&statement, &parameters(values)))
+    }
+
+    /// Runs statements without parameters ahead of what is asked next: whoever asks it hears if they failed.
+    pub(crate) fn begin_ahead(&self, sql: &'static str) {
+        let client = Arc::clone(self.client());
+        let ahead = async move { client.batch_execute(sql).await.map_err(Fail::from) };
+        *self.ahead.borrow_mut() = Some(Box::pin(ahead));
     }
 
     /// Runs statements without parameters and then one with numbers, which must change a row, ahead of what is asked next:
@@ -311,52 +316,6 @@ impl Db {
     /// Whether a statement gives a row.
     pub(crate) fn exists(&self, sql: &str, values: &[Value<'_>]) -> Outcome<bool> {
         Ok(!self.rows(sql, values)?.is_empty())
-    }
-
-    /// Sends rows in the database's binary form.
-    pub(crate) fn copy(&self, sql: &str, rows: Bytes) -> Outcome<u64> {
-        let statement = self.statement(sql)?;
-        self.wait(async {
-            let mut sink = pin!(self.client().copy_in(&statement).await?);
-            sink.send(rows).await?;
-            sink.finish().await
-        })
-    }
-
-    /// Asks for the rows of one statement, sends rows in the database's binary form, and runs another statement behind them.
-    /// The first goes out with the beginning of the copy, and the last with the rows: two ways there and back in all.
-    pub(crate) fn copy_between<T>(
-        &self,
-        before: (&'static str, &str, &[Value<'_>]),
-        copy: (&str, Bytes),
-        behind: (&str, &[Value<'_>]),
-        mut read: impl FnMut(&Cells) -> Outcome<T>,
-    ) -> Outcome<(Vec<T>, u64)> {
-        let (table, asked, values) = before;
-        let (asked, copying) = (self.statement(asked)?, self.copy_statement(copy.0)?);
-        let then = self.statement(behind.0)?;
-        let (values, last) = (parameters(values), parameters(behind.1));
-        let client = self.client();
-        // Each asks when it is looked at first, and the client keeps the order in which they ask.
-        let (rows, copied) = self.wait(async {
-            let copied = async {
-                let mut sink = pin!(client.copy_in(&copying).await?);
-                sink.send(copy.1).await?;
-                sink.finish().await
-            };
-            let (rows, copied, run) = tokio::join!(
-                biased;
-                client.query(&asked, &values),
-                copied,
-                client.execute(&then, &last),
-            );
-            // What failed first is why the rest did.
-            let (rows, copied) = (rows?, copied?);
-            run?;
-            Ok((rows, copied))
-        })?;
-        let rows = rows.into_iter().map(|row| read(&Cells::new(row, table)));
-        Ok((rows.collect::<Outcome<Vec<T>>>()?, copied))
     }
 }
 
