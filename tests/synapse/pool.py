@@ -31,6 +31,9 @@ from dwarves_synapse import axon_of  # noqa: E402
 SETTINGS = {
     "http.listen": "127.0.0.1:0",
     "bittensor.listen": "127.0.0.1:0",
+    # One that has 40 calls under way opens its connections and then signs call after call before it sends any: on a busy
+    # machine that takes longer than a pool waits for a head.
+    "http.header_timeout_secs": "30",
     "work.start_difficulty": "0.000000001",
     "work.min_difficulty": "0.000000001",
     "work.share_interval_secs": "0.01",
