@@ -1,11 +1,10 @@
-//! `dwarves batch`: a batch of exported payouts as it was signed, from the ledger's file.
+//! `dwarves batch`: a batch of exported payouts as it was signed, from the ledger itself.
 
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use dwarves_api_types::batches::{ListedBatch, SignedBatch};
 use dwarves_domain::payouts::BatchName;
-use dwarves_store_sqlite::export::LedgerReader;
 use serde_json::json;
 
 use super::{Failure, PoolArgs};
@@ -48,11 +47,7 @@ pub enum Format {
 /// Prints it.
 pub fn run(args: &BatchArgs) -> Result<(), Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
-    let mut ledger = LedgerReader::open(&super::ledger_file(
-        &config,
-        &args.pool.data_dir,
-        "ask the pool: GET /v1/admin/batches and /v1/admin/batches/NAME",
-    )?)?;
+    let mut ledger = super::ledger_reader(&config, &args.pool.data_dir)?;
     let mut out = io::stdout().lock();
     let Some(name) = &args.name else {
         let listed = ledger.payout_batches(LISTED)?;

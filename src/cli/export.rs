@@ -1,6 +1,6 @@
 //! `dwarves export`: the ledger's tables as CSV or as JSON, a line each row.
 //!
-//! The ledger's file is read, not the API: so it works beside a running pool and without one, whoever may ask the pool for
+//! The ledger itself is read, not the API: so it works beside a running pool and without one, whoever may ask the pool for
 //! what, and gives all rows of one moment, of which the API knows only pages.
 
 use std::io::{self, BufWriter, Write};
@@ -14,7 +14,7 @@ use dwarves_api_types::scalars::{Hash, Instant, Ss58};
 use dwarves_domain::payouts::{Part, Payout};
 use dwarves_domain::target::{CompactTarget, Target};
 use dwarves_domain::time::Timestamp;
-use dwarves_store_sqlite::export::{ExportError, Exportable, Exported, LedgerReader, Period};
+use dwarves_ports::store::export::{ExportError, Exportable, Exported, Period};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -162,11 +162,7 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
     if period.from >= period.to {
         return Err("--from must lie before --to".into());
     }
-    let mut ledger = LedgerReader::open(&super::ledger_file(
-        &config,
-        &args.pool.data_dir,
-        "export its tables with psql (\\copy credits TO … CSV HEADER)",
-    )?)?;
+    let mut ledger = super::ledger_reader(&config, &args.pool.data_dir)?;
     // So few rows that nothing is told of them need no bar.
     let mut bar = None;
     let out = BufWriter::new(io::stdout().lock());

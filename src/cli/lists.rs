@@ -1,4 +1,4 @@
-//! `dwarves miners`, `workers` and `payouts`: lists from the ledger's file, beside a running pool or without one.
+//! `dwarves miners`, `workers` and `payouts`: lists from the ledger itself, beside a running pool or without one.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,7 +7,7 @@ use dwarves_api_types::miners::Balances;
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
-use dwarves_store_sqlite::export::{LedgerReader, ListedMiner, ListedPayout};
+use dwarves_ports::store::export::{LedgerReader, ListedMiner, ListedPayout};
 use serde_json::{Value, json};
 
 use super::{Failure, PoolArgs};
@@ -39,13 +39,9 @@ pub struct WorkersArgs {
     pub list: ListArgs,
 }
 
-fn open(args: &ListArgs) -> Result<LedgerReader, Failure> {
+fn open(args: &ListArgs) -> Result<Box<dyn LedgerReader>, Failure> {
     let config = Config::load(args.pool.config.as_deref())?;
-    Ok(LedgerReader::open(&super::ledger_file(
-        &config,
-        &args.pool.data_dir,
-        "ask the pool: GET /v1/miners, /v1/miners/HOTKEY and /v1/payouts",
-    )?)?)
+    super::ledger_reader(&config, &args.pool.data_dir)
 }
 
 /// Prints rows as a table to a terminal, and as JSON otherwise.

@@ -7,9 +7,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use dwarves_ports::store::export::LedgerReader;
+use dwarves_store_postgres::PostgresReader;
+use dwarves_store_sqlite::export::SqliteReader;
 
 use crate::config::{Config, ConfigError, LogFormat, StoreKind};
-use crate::logging;
+use crate::{logging, wiring};
 
 pub mod admin;
 pub mod backup;
@@ -211,6 +214,14 @@ impl Cli {
             Some(Command::Man(args)) => generated::man(&args),
         }
     }
+}
+
+/// The ledger, for commands that only read it: beside a running pool, or without one.
+fn ledger_reader(config: &Config, data_dir: &Path) -> Result<Box<dyn LedgerReader>, Failure> {
+    Ok(match wiring::ledger::database(config)? {
+        Some(options) => Box::new(PostgresReader::open(&options)?),
+        None => Box::new(SqliteReader::open(&config.store.file_in(data_dir))?),
+    })
 }
 
 /// The ledger's file, for commands that read or write it themselves; `instead` is what to do if it is no file.

@@ -1,4 +1,4 @@
-//! `dwarves weights`: what miners earned, as the weights that a subnet's validators set, from the ledger's file.
+//! `dwarves weights`: what miners earned, as the weights that a subnet's validators set, from the ledger itself.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,6 @@ use clap::Args;
 use dwarves_api_types::weights::{ROUNDS_MAX, Weights};
 use dwarves_domain::ids::RoundId;
 use dwarves_http::metagraph_file;
-use dwarves_store_sqlite::export::LedgerReader;
 
 use super::batch::Format;
 use super::{Failure, PoolArgs};
@@ -43,11 +42,7 @@ pub fn run(args: &WeightsArgs) -> Result<(), Failure> {
     let file = config.bittensor.metagraph.as_deref();
     let file = file.ok_or("no file says who has which uid: set bittensor.metagraph")?;
     let metagraph = metagraph_file::read(file).map_err(|why| format!("bittensor.metagraph: {why}"))?;
-    let mut ledger = LedgerReader::open(&super::ledger_file(
-        &config,
-        &args.pool.data_dir,
-        "ask the pool: GET /v1/admin/weights",
-    )?)?;
+    let mut ledger = super::ledger_reader(&config, &args.pool.data_dir)?;
     let rounds = ledger.last_rounds(args.through.map(RoundId::new), args.rounds)?;
     let weights = Weights::of(&rounds, &metagraph, config.bittensor.version_key);
     let weights = weights.ok_or("there is no such round, or none has closed yet")?;

@@ -30,6 +30,20 @@ def ledger(*arguments, cwd, **settings):
     )
 
 
+def listed(pool, **settings):
+    """What the commands print that read a ledger themselves."""
+    printed = {}
+    exports = [("export", table) for table in ("shares", "credits", "payouts", "rounds", "blocks")]
+    for arguments in [*exports, ("miners",), ("workers",), ("payouts",), ("batch",)]:
+        done = subprocess.run(
+            [binary(), *arguments, "--data-dir", pool.data_dir], cwd=pool.data_dir, env=environment(settings),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )
+        assert done.returncode == 0 and done.stderr == "", (arguments, done)
+        printed[arguments] = done.stdout
+    return printed
+
+
 def what_is_said(pool, miner):
     """What the API says of money and work, which no move may change."""
     answers = {path: pool.get(path).json for path in ("/v1/blocks?limit=100", "/v1/payouts?limit=100")}
@@ -89,6 +103,8 @@ def test_a_pool_moves_to_a_server_mines_on_and_moves_back(server, tmp_path):
         beside = ledger("copy", "--from", file, "--to", url, cwd=tmp_path)
         assert beside.returncode == 1 and "in use by another running pool" in beside.stderr, beside
         assert pool.stop() == 0
+        printed = listed(pool)
+        assert alice.hotkey in printed["miners",] and len(printed["export", "shares"].splitlines()) > 40
 
         # Killed again and again, it goes on where it was.
         dice = random.Random(7)
@@ -108,6 +124,7 @@ def test_a_pool_moves_to_a_server_mines_on_and_moves_back(server, tmp_path):
             for part in ("rows are the same in both", "shares rows", "balances of miner_paid, sats", "ok     books"):
                 assert part in done.stdout, done
         check_books(server, "moved")
+        assert listed(pool, **{"store.kind": "postgres", "store.url": url}) == printed
 
         # The old ledger is nobody's any more.
         refuses_to_start(pool, "this ledger was moved to database moved")

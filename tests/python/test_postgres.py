@@ -243,8 +243,6 @@ def test_check_says_what_is_wrong_with_a_database(server, database, tmp_path):
     for arguments, words in [
         (["backup", str(tmp_path / "copy.db")], "pg_basebackup"),
         (["restore", str(tmp_path / "copy.db")], "PostgreSQL's own tools"),
-        (["export", "credits"], "psql"),
-        (["miners"], "/v1/miners"),
     ]:
         done = command(*arguments, "--data-dir", data, **of)
         assert done.returncode != 0 and words in done.stderr, (arguments, done.stderr)

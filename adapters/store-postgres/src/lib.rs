@@ -27,6 +27,7 @@
 //! | `read` | each question as SQL |
 //! | `batches`, `partitions` | commits and walks over their shares; partitions of shares |
 //! | `copying` | a ledger on its way to another store, or from one |
+//! | `export` | a ledger that is only read: lists, and all rows of a table |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `history` | what was mined when: brought in from the shares, read, forgotten |
 //! | `value`, `cells` | what goes into statements and comes out of rows |
@@ -47,6 +48,7 @@ mod client;
 mod conservation;
 mod copying;
 mod error;
+mod export;
 mod fronts;
 mod history;
 mod life_start;
@@ -67,6 +69,7 @@ mod writer;
 
 pub use copying::PostgresEnd;
 pub use error::OpenError;
+pub use export::PostgresReader;
 pub use fronts::succession::{Look, Succession, Verdict};
 pub use fronts::{Front, NewFront};
 pub use options::PostgresOptions;

@@ -94,7 +94,7 @@ fn miners(db: &Db) -> Outcome<Vec<MinerRow>> {
 }
 
 /// All workers: what was saved, and what the shares since then, up to the ledger's end, add.
-fn workers(db: &Db, counted: Sequence, end: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
+pub(super) fn workers(db: &Db, counted: Sequence, end: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
     let sql = "SELECT worker, COUNT(*) AS accepted, SUM(shares.units) AS units, COUNT(blocks.hash) AS blocks,
             MAX(shares.sequence) AS last
         FROM shares LEFT JOIN blocks ON blocks.sequence = shares.sequence AND blocks.hash = shares.hash

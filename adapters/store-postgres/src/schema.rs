@@ -12,7 +12,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
 ];
 
 /// The newest version that this program knows.
-const NEWEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(crate) const NEWEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// The first version in which fronts are known.
 pub(crate) const WITH_FRONTS: u32 = 2;

@@ -6,132 +6,62 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, WorkerName};
-use dwarves_domain::payouts::{Part, Payout};
-use dwarves_domain::target::CompactTarget;
-use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::Units;
-use dwarves_ports::store::{BlockRow, CreditRow, RoundRow, StoreError};
+use dwarves_domain::ids::{RoundId, Sequence};
+use dwarves_domain::payouts::BatchName;
+use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::export::{
+    COMMITTED_WITHIN, ExportError, Exportable, Exported, ExportedShare, LedgerReader, ListedMiner,
+    ListedPayout, Period, Take, rounds_asked,
+};
+use dwarves_ports::store::{BatchRow, BatchSummary, CounterRow, CreditRow, PageRequest, RoundRow, WorkerRow};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{Cells, int};
 use super::credited_miners::Hotkeys;
 use super::error::{Fail, OpenError, Outcome};
-use super::read::{credits, money};
+use super::read::{credits, money, payout_batches};
 use super::row_codec::{self, BLOCK_COLUMNS};
 use super::{batches, open, schema};
 
-/// A share came at most this long before its commit: more than any clock that is believed is wrong by. So shares of an
-/// instant are not looked for in commits that are later than that.
-const COMMITTED_WITHIN: Span = Span::from_secs(7 * 86_400);
-
 mod lists;
-mod payout_batches;
-
-pub use lists::{ListedMiner, ListedPayout};
-
-/// A table that can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exportable {
-    /// Accepted shares.
-    Shares,
-    /// What changed miners' credits.
-    Credits,
-    /// Each miner's part of each payout.
-    Payouts,
-    /// Rounds that closed.
-    Rounds,
-    /// Blocks that were found.
-    Blocks,
-}
-
-/// From when to when: the first instant, and the first that is not wanted any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period {
-    /// The first instant.
-    pub from: Timestamp,
-    /// The first instant behind it.
-    pub to: Timestamp,
-}
-
-impl Period {
-    /// All of time.
-    pub const ALL: Self = Self {
-        from: Timestamp::from_millis(i64::MIN),
-        to: Timestamp::from_millis(i64::MAX),
-    };
-
-    fn has(&self, at: Timestamp) -> bool {
-        self.from <= at && at < self.to
-    }
-}
-
-/// An accepted share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportedShare {
-    /// Its number.
-    pub sequence: Sequence,
-    /// When it came.
-    pub at: Timestamp,
-    /// Whose, unless its worker is not known any more.
-    pub worker: Option<(Hotkey, WorkerName)>,
-    /// The height of a block of its work, unless that is not known any more.
-    pub height: Option<u32>,
-    /// The target that it had to meet.
-    pub target: CompactTarget,
-    /// What it counts.
-    pub units: Units,
-    /// Its header's hash.
-    pub hash: HeaderHash,
-    /// Whether it is a block of the pool.
-    pub is_block: bool,
-}
-
-/// A row on its way out.
-#[derive(Clone, Debug)]
-pub enum Exported {
-    /// An accepted share.
-    Share(ExportedShare),
-    /// A credit with its number.
-    Credit(u64, CreditRow),
-    /// A payout without its parts, and one of them.
-    Payout(Payout, Part),
-    /// A round.
-    Round(RoundRow),
-    /// A block.
-    Block(BlockRow),
-}
 
 /// Why an export ends early.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The ledger cannot be read.
-    #[error("the ledger cannot be read: {0}")]
-    Store(#[from] StoreError),
-    /// It cannot be written down.
-    #[error("the export cannot be written: {0}")]
-    Out(#[from] io::Error),
+enum Ended {
+    Unread(Fail),
+    Unwritten(io::Error),
 }
 
-impl From<Fail> for ExportError {
+impl From<Fail> for Ended {
     fn from(fail: Fail) -> Self {
-        Self::Store(fail.into_store_error("reading"))
+        Self::Unread(fail)
     }
 }
 
-impl From<rusqlite::Error> for ExportError {
+impl From<rusqlite::Error> for Ended {
     fn from(error: rusqlite::Error) -> Self {
-        Fail::from(error).into()
+        Self::Unread(error.into())
     }
 }
 
-/// Takes a row, and how many there were and may be in all.
-pub type Take<'a> = &'a mut dyn FnMut(Exported, (u64, u64)) -> io::Result<()>;
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Self::Unwritten(error)
+    }
+}
+
+impl From<Ended> for ExportError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Unread(fail) => Self::Store(fail.into_store_error("reading")),
+            Ended::Unwritten(error) => Self::Out(error),
+        }
+    }
+}
 
 /// A ledger that is only read. Nobody is held up; but as long as one long reading goes on, the log grows.
-pub struct LedgerReader(Connection);
+pub struct SqliteReader(Connection);
 
-impl LedgerReader {
+impl SqliteReader {
     /// Opens the ledger, whether a pool runs on it or not.
     ///
     /// # Errors
@@ -154,19 +84,60 @@ impl LedgerReader {
         Ok(Self(connection))
     }
 
-    /// Gives all rows of a table in this period, oldest first.
-    ///
-    /// # Errors
-    /// If they cannot be read, or not be taken.
-    pub fn export(&mut self, what: Exportable, period: Period, take: Take<'_>) -> Result<(), ExportError> {
-        let snapshot = self.0.transaction()?;
-        match what {
-            Exportable::Shares => shares(&snapshot, period, take),
-            Exportable::Credits => export_credits(&snapshot, period, take),
-            Exportable::Payouts => payouts(&snapshot, period, take),
-            Exportable::Rounds => rounds(&snapshot, period, take),
-            Exportable::Blocks => blocks(&snapshot, period, take),
-        }
+    /// Asks for something of one moment.
+    fn ask<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, Ended>) -> Result<T, ExportError> {
+        let snapshot = self.0.transaction().map_err(Ended::from)?;
+        Ok(read(&snapshot)?)
+    }
+}
+
+impl LedgerReader for SqliteReader {
+    fn export(&mut self, what: Exportable, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+        self.ask(|snapshot| match what {
+            Exportable::Shares => shares(snapshot, period, take),
+            Exportable::Credits => export_credits(snapshot, period, take),
+            Exportable::Payouts => payouts(snapshot, period, take),
+            Exportable::Rounds => rounds(snapshot, period, take),
+            Exportable::Blocks => blocks(snapshot, period, take),
+        })
+    }
+
+    fn miners(&mut self, limit: u32) -> Result<Vec<ListedMiner>, ExportError> {
+        self.ask(|snapshot| Ok(lists::miners(snapshot, limit)?))
+    }
+
+    fn workers(&mut self, miner: Option<Hotkey>) -> Result<Vec<(WorkerRow, CounterRow)>, ExportError> {
+        self.ask(|snapshot| Ok(lists::workers(snapshot, miner)?))
+    }
+
+    fn payouts(&mut self, limit: u32) -> Result<Vec<ListedPayout>, ExportError> {
+        self.ask(|snapshot| Ok(lists::payouts(snapshot, limit)?))
+    }
+
+    fn payout_batches(&mut self, limit: u32) -> Result<Vec<BatchSummary>, ExportError> {
+        let newest = PageRequest { cursor: None, limit };
+        self.ask(|snapshot| Ok(payout_batches::list(snapshot, newest)?.rows))
+    }
+
+    fn payout_batch(&mut self, name: &BatchName) -> Result<Option<BatchRow>, ExportError> {
+        self.ask(|snapshot| Ok(payout_batches::one(snapshot, name)?))
+    }
+
+    fn last_rounds(
+        &mut self,
+        through: Option<RoundId>,
+        count: u64,
+    ) -> Result<Vec<(RoundRow, Vec<CreditRow>)>, ExportError> {
+        let newest = PageRequest {
+            cursor: None,
+            limit: 1,
+        };
+        self.ask(|snapshot| {
+            let newest = money::rounds(snapshot, newest)?.rows.first().map(|row| row.id);
+            let ids = rounds_asked(newest, through, count);
+            let rounds = ids.filter_map(|id| money::round(snapshot, id).transpose());
+            Ok(rounds.collect::<Outcome<Vec<_>>>()?)
+        })
     }
 }
 
@@ -175,7 +146,7 @@ fn count(connection: &Connection, sql: &str, period: Period) -> Outcome<u64> {
     connection.query_row(sql, bounds, |row| Ok(Cells::new(row, "counts").u64(0)))?
 }
 
-fn shares(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+fn shares(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), Ended> {
     // The first commit that may have one: none is earlier than its shares.
     let before = Timestamp::from_millis(period.from.millis().saturating_sub(1));
     let Some(first) = batches::first_after(connection, before)? else {
@@ -239,7 +210,7 @@ fn shares(connection: &Connection, period: Period, take: Take<'_>) -> Result<(),
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn export_credits(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+fn export_credits(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), Ended> {
     let bounds = [period.from.millis(), period.to.millis()];
     let older = "SELECT COUNT(*) FROM credits JOIN rounds ON rounds.id = credits.round
         WHERE closed_at >= ?1 AND closed_at < ?2";
@@ -271,7 +242,7 @@ fn export_credits(connection: &Connection, period: Period, take: Take<'_>) -> Re
     Ok(())
 }
 
-fn payouts(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+fn payouts(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), Ended> {
     let parts = "SELECT COUNT(*) FROM payout_parts JOIN payouts ON payouts.id = payout_parts.payout
         WHERE reserved_at >= ?1 AND reserved_at < ?2";
     let all_parts = count(connection, parts, period)?;
@@ -297,7 +268,7 @@ fn payouts(connection: &Connection, period: Period, take: Take<'_>) -> Result<()
     Ok(())
 }
 
-fn rounds(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+fn rounds(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), Ended> {
     let all = count(
         connection,
         "SELECT COUNT(*) FROM rounds WHERE closed_at >= ?1 AND closed_at < ?2",
@@ -317,7 +288,7 @@ fn rounds(connection: &Connection, period: Period, take: Take<'_>) -> Result<(),
     Ok(())
 }
 
-fn blocks(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), ExportError> {
+fn blocks(connection: &Connection, period: Period, take: Take<'_>) -> Result<(), Ended> {
     let all = count(
         connection,
         "SELECT COUNT(*) FROM blocks WHERE found_at >= ?1 AND found_at < ?2",

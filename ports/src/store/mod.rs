@@ -19,6 +19,7 @@
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`standby`] | a standby that pages are read from |
 //! | [`codec`] | rows of tables as these types, for stores that are made of tables |
+//! | [`export`] | a ledger that is only read: lists, and all rows of a table |
 //! | [`copying`] | a whole ledger on its way from one store to another |
 //! | [`error`] | what went wrong and what must happen |
 
@@ -44,6 +45,7 @@ pub mod codec;
 pub mod copying;
 pub mod details;
 pub mod error;
+pub mod export;
 pub mod history;
 pub mod ledger_rows;
 pub mod notices;

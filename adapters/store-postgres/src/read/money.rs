@@ -13,6 +13,7 @@ use dwarves_ports::store::{
 };
 
 use super::page;
+use crate::cells::Cells;
 use crate::client::Db;
 use crate::error::Outcome;
 use crate::value::values;
@@ -39,10 +40,13 @@ pub(crate) fn balances(db: &Db, hotkey: &Hotkey) -> Outcome<MinerBalances> {
 
 pub(crate) fn rounds(db: &Db, request: PageRequest) -> Outcome<Page<RoundRow>> {
     let sql = "SELECT * FROM rounds WHERE id < $1 ORDER BY id DESC LIMIT $2";
-    page(db, "rounds", sql, request, &[], |cells| {
-        let id = cells.round("id")?;
-        rows::round(cells, credited_blocks(db, id)?, emitted(db, id)?)
-    })
+    page(db, "rounds", sql, request, &[], |cells| of_round(db, cells))
+}
+
+/// A round of which this is the row.
+pub(crate) fn of_round(db: &Db, cells: &Cells) -> Outcome<RoundRow> {
+    let id = cells.round("id")?;
+    rows::round(cells, credited_blocks(db, id)?, emitted(db, id)?)
 }
 
 fn credited_blocks(db: &Db, round: RoundId) -> Outcome<Vec<HeaderHash>> {
