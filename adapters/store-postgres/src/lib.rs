@@ -272,8 +272,7 @@ impl PostgresStore {
 }
 
 fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
-    let db = server::connect(options)?;
-    server::must_take_writes(&db)?;
+    let db = server::connect_to_write(options)?;
     if schema::look(&db)? != schema::Found::Nothing {
         copying::may_start(&db)?;
     }

@@ -1,5 +1,7 @@
 //! What the pool demands of a server and of its way there, and what it says of it to people.
 
+use std::time::Duration;
+
 use dwarves_ports::store::codec::Cells as _;
 
 use super::client::Db;
@@ -11,6 +13,10 @@ use super::value::values;
 const VERSION_MIN: i64 = 150_000;
 /// The ledger's lock: held by the session that writes, so that there is one. (The letters of the pool's name.)
 pub(crate) const LOCK: i64 = 0x64_7761_7276_6573;
+
+/// How often it is asked for by whoever waits for it, and how long between.
+pub(crate) const LOCK_TRIES: u32 = 30;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is known of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +79,15 @@ fn demand(db: &Db) -> Result<(), OpenError> {
     }
 }
 
+/// Connects to a server that takes writes.
+pub(crate) fn connect_to_write(options: &PostgresOptions) -> Result<Db, OpenError> {
+    let db = connect(options)?;
+    must_take_writes(&db)?;
+    Ok(db)
+}
+
 /// Whether the server takes writes.
-pub(crate) fn must_take_writes(db: &Db) -> Result<(), OpenError> {
+fn must_take_writes(db: &Db) -> Result<(), OpenError> {
     let sql =
         "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS refuses";
     let refuses = db.always("pg_settings", sql, &[], |cells| cells.flag("refuses"));
@@ -88,6 +101,26 @@ pub(crate) fn must_take_writes(db: &Db) -> Result<(), OpenError> {
 pub(crate) fn lock(db: &Db) -> Outcome<bool> {
     let sql = "SELECT pg_try_advisory_lock($1) AS locked";
     db.always("pg_locks", sql, values![LOCK], |cells| cells.flag("locked"))
+}
+
+/// Takes the ledger's lock, for which it is asked so often: a session that was just closed may take a moment to be over.
+///
+/// # Errors
+/// If another session keeps it, which is named.
+pub(crate) fn take_lock(db: &Db, tries_max: u32) -> Result<(), OpenError> {
+    let failed = |fail| OpenError::of_fail(fail, "taking the ledger's lock");
+    let mut tries = 0;
+    while !lock(db).map_err(failed)? {
+        tries += 1;
+        if tries == tries_max {
+            let holder = holder(db).map_err(failed)?;
+            return Err(OpenError::InUse(
+                holder.unwrap_or_else(|| "by another session".to_owned()),
+            ));
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Ok(())
 }
 
 /// Whose session has the ledger's lock.

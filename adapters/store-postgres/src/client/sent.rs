@@ -9,7 +9,7 @@ use crate::error::{Fail, Outcome, unavailable};
 use crate::value::Value;
 
 impl Db {
-    /// Sends a transaction's last statement with COMMIT behind it. [`Self::sent`] tells what became of them: of a statement
+    /// Sends a transaction's last statement with COMMIT behind it. [`Self::sent_or`] tells what became of them: of a statement
     /// that the server refuses nothing is committed.
     ///
     /// # Errors
@@ -63,11 +63,5 @@ impl Db {
             *self.sent.borrow_mut() = Some(sent);
         }
         ended
-    }
-
-    /// Waits until it is known what became of what was sent last.
-    pub(crate) fn sent(&self) -> Outcome<()> {
-        self.sent_or(std::future::pending())
-            .unwrap_or_else(|| Err(unavailable("nothing was sent").into()))
     }
 }

@@ -4,8 +4,6 @@
 //!
 //! Whoever has a ledger for this has its lock, so no pool runs on it.
 
-use std::time::Duration;
-
 use dwarves_ports::store::codec::Cells as _;
 use dwarves_ports::store::copying::tables::{POOL, SHARES};
 use dwarves_ports::store::copying::{Key, LedgerEnd, Piece, Table, UNFINISHED, marks};
@@ -19,10 +17,6 @@ use super::{apart, batches, conservation, life_start, schema, server};
 
 mod plain;
 mod shares;
-
-/// How often the ledger's lock is asked for while a session that was just closed still has it, and how long between.
-const LOCK_TRIES: u32 = 30;
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether a pool may be started on this ledger.
 pub(crate) fn may_start(db: &Db) -> Result<(), OpenError> {
@@ -57,24 +51,12 @@ impl PostgresEnd {
     }
 
     fn take(options: &PostgresOptions, must_be_there: bool) -> Result<Self, OpenError> {
-        let db = server::connect(options)?;
-        server::must_take_writes(&db)?;
+        let db = server::connect_to_write(options)?;
         // Whose schema it is comes before whose lock: another program may use locks, too.
         if schema::look(&db)? == schema::Found::Nothing && must_be_there {
             return Err(OpenError::Empty);
         }
-        let failed = |fail| OpenError::of_fail(fail, "taking the ledger's lock");
-        let mut tries = 0;
-        while !server::lock(&db).map_err(failed)? {
-            tries += 1;
-            if tries == LOCK_TRIES {
-                let holder = server::holder(&db).map_err(failed)?;
-                return Err(OpenError::InUse(
-                    holder.unwrap_or_else(|| "by another session".to_owned()),
-                ));
-            }
-            std::thread::sleep(LOCK_PAUSE);
-        }
+        server::take_lock(&db, server::LOCK_TRIES)?;
         server::must_keep_its_session(&db, &server::connect(options)?)?;
         schema::migrate(&db)?;
         Ok(Self {

@@ -21,24 +21,9 @@ mod tables;
 /// A connection that only reads.
 pub struct PostgresReader(Db);
 
-/// Why an export ends early.
-pub(super) enum Ended {
-    Unread(Fail),
-    Unwritten(std::io::Error),
-}
-
-impl From<Fail> for Ended {
+impl From<Fail> for ExportError {
     fn from(fail: Fail) -> Self {
-        Self::Unread(fail)
-    }
-}
-
-impl From<Ended> for ExportError {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Unread(fail) => Self::Store(fail.into_store_error("reading")),
-            Ended::Unwritten(error) => Self::Out(error),
-        }
+        Self::Store(fail.into_store_error("reading"))
     }
 }
 
@@ -60,12 +45,12 @@ impl PostgresReader {
     }
 
     /// Asks for something of one moment.
-    fn ask<T>(&mut self, read: impl FnOnce(&Db) -> Result<T, Ended>) -> Result<T, ExportError> {
+    fn ask<T>(&mut self, read: impl FnOnce(&Db) -> Result<T, ExportError>) -> Result<T, ExportError> {
         let begin = self.0.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        let asked = begin.map_err(Ended::from).and_then(|()| read(&self.0));
+        let asked = begin.map_err(ExportError::from).and_then(|()| read(&self.0));
         // Nothing was changed: there is nothing to keep, and whoever is gone has nothing to end.
         let _gone = self.0.run("ROLLBACK");
-        Ok(asked?)
+        asked
     }
 }
 

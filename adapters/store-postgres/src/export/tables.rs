@@ -4,9 +4,8 @@ use dwarves_domain::ids::Sequence;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::codec::rows::{self, BLOCK_COLUMNS, CREDIT_COLUMNS};
 use dwarves_ports::store::codec::{Cells as _, int};
-use dwarves_ports::store::export::{COMMITTED_WITHIN, Exported, ExportedShare, Period, Take};
+use dwarves_ports::store::export::{COMMITTED_WITHIN, ExportError, Exported, ExportedShare, Period, Take};
 
-use super::Ended;
 use crate::batches;
 use crate::cells::Cells;
 use crate::client::Db;
@@ -25,9 +24,9 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    fn put(&mut self, row: Exported) -> Result<(), Ended> {
+    fn put(&mut self, row: Exported) -> Result<(), ExportError> {
         self.done += 1;
-        (self.take)(row, (self.done, self.all)).map_err(Ended::Unwritten)
+        Ok((self.take)(row, (self.done, self.all))?)
     }
 }
 
@@ -47,8 +46,8 @@ fn in_pieces<T>(
     sql: &str,
     period: Period,
     read: impl Fn(&Cells) -> Outcome<T>,
-    mut each: impl FnMut(u64, T) -> Result<(), Ended>,
-) -> Result<(), Ended> {
+    mut each: impl FnMut(u64, T) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
     let mut last = i64::MIN;
     loop {
         let values: [Value<'_>; 4] = [
@@ -68,7 +67,7 @@ fn in_pieces<T>(
     }
 }
 
-pub(super) fn shares(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ended> {
+pub(super) fn shares(db: &Db, period: Period, take: Take<'_>) -> Result<(), ExportError> {
     // The first commit that may have one: none is earlier than its shares.
     let before = Timestamp::from_millis(period.from.millis().saturating_sub(1));
     let Some(first) = batches::first_after(db, before)? else {
@@ -96,7 +95,7 @@ pub(super) fn shares(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ende
         let values = values![next, end, period.from, period.to];
         for share in db.all("shares", sql, values, share)? {
             let done = share.sequence.get().saturating_sub(first.get()) + 1;
-            take(Exported::Share(share), (done, all)).map_err(Ended::Unwritten)?;
+            take(Exported::Share(share), (done, all))?;
         }
         next = end.next();
     }
@@ -121,7 +120,7 @@ fn share(cells: &Cells) -> Outcome<ExportedShare> {
     })
 }
 
-pub(super) fn credits(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ended> {
+pub(super) fn credits(db: &Db, period: Period, take: Take<'_>) -> Result<(), ExportError> {
     let which = "credits JOIN rounds ON rounds.id = credits.round WHERE closed_at >= $1 AND closed_at < $2";
     let all = count(db, which, period)?;
     let mut out = Out { take, done: 0, all };
@@ -132,7 +131,7 @@ pub(super) fn credits(db: &Db, period: Period, take: Take<'_>) -> Result<(), End
     })
 }
 
-pub(super) fn payouts(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ended> {
+pub(super) fn payouts(db: &Db, period: Period, take: Take<'_>) -> Result<(), ExportError> {
     let parts = "payout_parts JOIN payouts ON payouts.id = payout_parts.payout
         WHERE reserved_at >= $1 AND reserved_at < $2";
     let all = count(db, parts, period)?;
@@ -149,7 +148,7 @@ pub(super) fn payouts(db: &Db, period: Period, take: Take<'_>) -> Result<(), End
     })
 }
 
-pub(super) fn rounds(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ended> {
+pub(super) fn rounds(db: &Db, period: Period, take: Take<'_>) -> Result<(), ExportError> {
     let which = "rounds WHERE closed_at >= $1 AND closed_at < $2";
     let all = count(db, which, period)?;
     let mut out = Out { take, done: 0, all };
@@ -160,7 +159,7 @@ pub(super) fn rounds(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ende
     })
 }
 
-pub(super) fn blocks(db: &Db, period: Period, take: Take<'_>) -> Result<(), Ended> {
+pub(super) fn blocks(db: &Db, period: Period, take: Take<'_>) -> Result<(), ExportError> {
     let which = "blocks WHERE found_at >= $1 AND found_at < $2";
     let all = count(db, which, period)?;
     let mut out = Out { take, done: 0, all };

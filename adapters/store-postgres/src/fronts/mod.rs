@@ -136,8 +136,7 @@ pub(crate) fn all(db: &Db) -> Outcome<Vec<FrontRow>> {
 
 /// A connection for beats. They need not outlive the server, and must not wait for its standbys.
 fn connect(options: &PostgresOptions) -> Result<Db, OpenError> {
-    let db = server::connect(options)?;
-    server::must_take_writes(&db)?;
+    let db = server::connect_to_write(options)?;
     let quick = db.run("SET synchronous_commit = off; SET lock_timeout = '2s'");
     quick.map_err(|fail| OpenError::of_fail(fail, "preparing the session of the front"))?;
     Ok(db)

@@ -59,11 +59,7 @@ impl Writer {
             let why = lost.end().unwrap_or_else(|| "it was closed".to_owned());
             log::warn!("the connection to the database is lost: {why}");
         }
-        let reached = server::connect(&self.options).and_then(|db| {
-            server::must_take_writes(&db)?;
-            Ok(db)
-        });
-        let db = reached.map_err(|error| unavailable(error.to_string()))?;
+        let db = server::connect_to_write(&self.options).map_err(|error| unavailable(error.to_string()))?;
         let as_store = |fail: Fail| fail.into_store_error("taking the ledger's lock again");
         if !server::lock(&db).map_err(as_store)? {
             let sql = "SELECT epoch FROM leader";

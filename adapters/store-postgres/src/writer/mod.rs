@@ -67,9 +67,6 @@ pub(super) struct Writer {
     closing: watch::Receiver<bool>,
 }
 
-/// How often the session's lock is asked for while the session before still seems to have it, and how long between.
-const LOCK_TRIES: u32 = 30;
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// How often the writer looks at whether chores that had to give way can be done.
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -82,24 +79,11 @@ impl Writer {
         other: &Db,
         closing: watch::Receiver<bool>,
     ) -> Result<Self, OpenError> {
-        let db = server::connect(options)?;
-        server::must_take_writes(&db)?;
+        let db = server::connect_to_write(options)?;
         // Whose schema it is comes before whose lock: another program may use locks, too.
         schema::look(&db)?;
-        let failed = |fail| OpenError::of_fail(fail, "taking the ledger's lock");
-        let mut tries = 0;
-        // A session that was just closed may take a moment to be over. Of fronts, one comes too late, and looks on.
-        let tries_max = front.map_or(LOCK_TRIES, |_| 1);
-        while !server::lock(&db).map_err(failed)? {
-            tries += 1;
-            if tries == tries_max {
-                let holder = server::holder(&db).map_err(failed)?;
-                return Err(OpenError::InUse(
-                    holder.unwrap_or_else(|| "by another session".to_owned()),
-                ));
-            }
-            std::thread::sleep(LOCK_PAUSE);
-        }
+        // Of fronts, one comes too late, and looks on.
+        server::take_lock(&db, front.map_or(server::LOCK_TRIES, |_| 1))?;
         server::must_keep_its_session(&db, other)?;
         // Whoever stands by is to see at once who leads: what follows may take long.
         schema::migrate_to(&db, schema::WITH_FRONTS)?;

@@ -17,7 +17,7 @@ use super::ending::{Ended, judge};
 use super::{Reply, Writer};
 use crate::append_state::Place;
 use crate::client::Db;
-use crate::error::{OpenError, Outcome, unavailable};
+use crate::error::{Outcome, unavailable};
 use crate::server;
 use crate::value::Value;
 use crate::write::{self, Transaction};
@@ -25,26 +25,23 @@ use crate::write::{self, Transaction};
 /// Commits after which a second connection is tried again that could not be had.
 const BESIDE_AGAIN: u64 = 1_000;
 
-/// A commit of which the end is on its way.
-pub(super) struct UnderWay {
+/// A commit of which all but the end was sent.
+struct Copied {
     /// Whether it goes by the second connection.
     is_beside: bool,
     number: u64,
     /// The ledger's end before it.
     undo: Place,
     written: Vec<Written>,
-    writes: Vec<Write>,
-    reply: Reply<Vec<Written>>,
-}
-
-/// A commit of which all but the end was sent.
-struct Copied {
-    is_beside: bool,
-    number: u64,
-    undo: Place,
-    written: Vec<Written>,
     /// The values of the row of its batch.
     row: [Value<'static>; 7],
+}
+
+/// A commit of which the end is on its way.
+pub(super) struct UnderWay {
+    copied: Copied,
+    writes: Vec<Write>,
+    reply: Reply<Vec<Written>>,
 }
 
 impl Writer {
@@ -64,7 +61,10 @@ impl Writer {
         if self.unknown.is_some() {
             return None;
         }
-        let is_beside = self.under_way.as_ref().is_some_and(|before| !before.is_beside);
+        let is_beside = self
+            .under_way
+            .as_ref()
+            .is_some_and(|before| !before.copied.is_beside);
         if is_beside {
             self.connect_beside();
         }
@@ -106,12 +106,7 @@ impl Writer {
             return;
         }
         self.beside = None;
-        let connect = || -> Result<Db, OpenError> {
-            let db = server::connect(&self.options)?;
-            server::must_take_writes(&db)?;
-            Ok(db)
-        };
-        match connect() {
+        match server::connect_to_write(&self.options) {
             Ok(db) => self.beside = Some(db),
             Err(error) => {
                 log::warn!("shares are committed by one connection for now, there is no second one: {error}");
@@ -133,33 +128,28 @@ impl Writer {
 
     /// Sends the end of a commit.
     fn send_end(&mut self, copied: Copied, writes: Vec<Write>, reply: Reply<Vec<Written>>) {
-        let Copied {
-            is_beside,
-            number,
-            undo,
-            written,
-            row: [first, last, at, before, after, epoch, commit],
-        } = copied;
+        let [first, last, at, before, after, epoch, commit] = copied.row;
         let row = [first, last, at, before, after, epoch, commit, self.looks.into()];
-        let db = which(&self.db, &self.beside, is_beside);
-        let sent = db.is_some_and(|db| {
+        let sent = which(&self.db, &self.beside, copied.is_beside).is_some_and(|db| {
             db.take_warnings();
             db.send_last(write::LAST, row).is_ok()
         });
-        if !sent {
-            self.roll_back(is_beside);
-            self.known.undo(undo);
-            let _gone = reply.send(self.commit(&writes));
+        if sent {
+            self.under_way = Some(UnderWay {
+                copied,
+                writes,
+                reply,
+            });
             return;
         }
-        self.under_way = Some(UnderWay {
-            is_beside,
-            number,
-            undo,
-            written,
-            writes,
-            reply,
-        });
+        self.take_back(&copied);
+        let _gone = reply.send(self.commit(&writes));
+    }
+
+    /// Undoes what was copied.
+    fn take_back(&mut self, copied: &Copied) {
+        self.roll_back(copied.is_beside);
+        self.known.undo(copied.undo);
     }
 
     /// Waits for the end of what is under way, and answers it.
@@ -169,65 +159,61 @@ impl Writer {
 
     /// The same, unless `other` comes before.
     pub(super) fn end_unless(&mut self, other: impl Future<Output = ()>) {
-        let Some(under_way) = self.under_way.take() else {
-            return;
-        };
-        let db = which(&self.db, &self.beside, under_way.is_beside);
-        let said = match db {
-            Some(db) => db.sent_or(other).map(|said| judge(db, said)),
-            None => Some(no_connection()),
-        };
-        match said {
-            Some(ended) => {
-                self.answer(under_way, ended, None);
-            }
-            None => self.under_way = Some(under_way),
+        if let Some((under_way, ended)) = self.end_or(other) {
+            self.answer(under_way, ended, None);
         }
     }
 
     /// Waits for the end of what is under way, and answers it. `next` is given back if that is stored: if not, it is undone.
     fn end_before(&mut self, next: Option<Copied>) -> Option<Copied> {
-        let Some(under_way) = self.under_way.take() else {
-            return next;
-        };
-        let db = which(&self.db, &self.beside, under_way.is_beside);
-        let ended = match db {
-            Some(db) => judge(db, db.sent()),
-            None => no_connection(),
-        };
-        self.answer(under_way, ended, next)
+        match self.end_or(std::future::pending()) {
+            Some((under_way, ended)) => self.answer(under_way, ended, next),
+            None => next,
+        }
     }
 
-    fn answer(&mut self, under_way: UnderWay, ended: Ended, next: Option<Copied>) -> Option<Copied> {
-        let is_stored = matches!(ended, Ended::Stored);
-        let next = match next {
-            Some(next) if !is_stored => {
-                self.roll_back(next.is_beside);
-                self.known.undo(next.undo);
+    /// What is under way, once it is known how it ended; nothing, if nothing is, or if `other` comes before.
+    fn end_or(&mut self, other: impl Future<Output = ()>) -> Option<(UnderWay, Ended)> {
+        let under_way = self.under_way.take()?;
+        let ended = match which(&self.db, &self.beside, under_way.copied.is_beside) {
+            Some(db) => db.sent_or(other).map(|said| judge(db, said)),
+            None => {
+                let gone = unavailable("there is no connection to the database");
+                Some(Ended::Unsure(gone.to_string()))
+            }
+        };
+        match ended {
+            Some(ended) => Some((under_way, ended)),
+            None => {
+                self.under_way = Some(under_way);
                 None
             }
-            next => next,
-        };
-        if !is_stored && under_way.is_beside {
-            // Whatever is left of it there ends with the connection.
-            self.beside = None;
         }
+    }
+
+    fn answer(&mut self, under_way: UnderWay, ended: Ended, mut next: Option<Copied>) -> Option<Copied> {
         let UnderWay {
-            number,
-            undo,
-            written,
+            copied,
             writes,
             reply,
-            ..
         } = under_way;
-        let answer = match self.make_sure(number, ended) {
+        if !matches!(ended, Ended::Stored) {
+            if let Some(next) = next.take() {
+                self.take_back(&next);
+            }
+            if copied.is_beside {
+                // Whatever is left of it there ends with the connection.
+                self.beside = None;
+            }
+        }
+        let answer = match self.make_sure(copied.number, ended) {
             Ok(()) => {
-                self.commits = number;
+                self.commits = copied.number;
                 self.chores.note(&writes);
-                Ok(written)
+                Ok(copied.written)
             }
             Err(error) => {
-                self.known.undo(undo);
+                self.known.undo(copied.undo);
                 if error.kind() == StoreErrorKind::Unknown {
                     self.unknown = Some(error.clone());
                 }
@@ -245,8 +231,4 @@ fn which<'a>(first: &'a Option<Db>, beside: &'a Option<Db>, is_beside: bool) -> 
         true => beside.as_ref(),
         false => first.as_ref(),
     }
-}
-
-fn no_connection() -> Ended {
-    Ended::Unsure(unavailable("there is no connection to the database").to_string())
 }
