@@ -25,6 +25,8 @@ use dwarves_ports::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, 
 
 /// Blocks below the tip that are searched, the tip included.
 pub const RECOVERY_DEPTH: u32 = 200;
+/// Blocks that are searched again with each new one: the chain may have come to others of these heights.
+const AGAIN: u32 = 6;
 
 /// How to find blocks that a crash kept from the ledger.
 #[derive(Clone)]
@@ -48,9 +50,6 @@ pub(super) struct Search {
     through: Option<u32>,
     is_under_way: bool,
 }
-
-/// Blocks that are searched again with each new one: the chain may have come to others of these heights.
-const AGAIN: u32 = 6;
 
 /// What a search found, up to which height.
 struct Found {

@@ -8,7 +8,7 @@ use dwarves_ports::store::LedgerPosition;
 
 use super::*;
 
-/// A pool whose ledger has `goes_on` several fronts.
+/// A later life of a pool; with others that may still submit blocks, if it `goes_on`.
 async fn second_life(goes_on: bool, faults: &[(u64, Fault)]) -> Bench {
     tokio::time::pause();
     let memory = InlineStore::fresh();
