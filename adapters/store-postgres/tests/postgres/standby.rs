@@ -68,9 +68,12 @@ impl Pair {
 
     /// Whether a page is read from the standby now.
     fn is_read_there(&self) -> bool {
-        let before = self.state().answered;
+        let asked = |state: &StandbyState| state.answered + state.passed_on;
+        let before = self.state();
         shares(&self.shown);
-        self.state().answered > before
+        // The thread that answers counts the question after its answer is out.
+        self.wait("it is counted", |state| asked(state) > asked(&before));
+        self.state().answered > before.answered
     }
 
     fn pause(&self) {
