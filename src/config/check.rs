@@ -176,15 +176,22 @@ impl Rules<'_> {
             let message = "kind = \"node\" needs chain.url, such as \"http://127.0.0.1:8332\"";
             self.complain(&[("chain", "url"), CHAIN_KIND, KIND], message);
         }
-        if let Err(error) = chain.endpoints() {
-            let keys = [
-                ("chain", "url"),
-                ("chain", "fallbacks"),
-                ("chain", "cookie_file"),
-                CHAIN_KIND,
-                KIND,
-            ];
-            self.complain(&keys, error.to_string());
+        match chain.endpoints() {
+            Ok(nodes) if chain.wallet_place(&nodes).is_none() => {
+                let message = "none of the nodes in chain.url and chain.fallbacks is at this address";
+                self.complain(&[("chain", "wallet_node"), ("chain", "fallbacks")], message);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let keys = [
+                    ("chain", "url"),
+                    ("chain", "fallbacks"),
+                    ("chain", "cookie_file"),
+                    CHAIN_KIND,
+                    KIND,
+                ];
+                self.complain(&keys, error.to_string());
+            }
         }
         let Some(address) = &chain.payout_address else {
             let message = "kind = \"node\" needs chain.payout_address, to which blocks pay; the node's wallet gives one \

@@ -122,11 +122,12 @@ impl OpenChain {
                  ({SPENDABLE_AT} confirmations), so payouts need other coins in it"
             );
         }
-        // Only one node can hold the wallet: the first.
-        let wallet = nodes.first().cloned().ok_or_else(no_node)?;
-        let wallet = NodeWallet::start(wallet, config.chain.wallet.as_deref()).map_err(StartError::Thread)?;
+        let (wallet_place, wallet) = wallet_node(&config.chain, &nodes)?;
+        let wallet =
+            NodeWallet::start(wallet.clone(), config.chain.wallet.as_deref()).map_err(StartError::Thread)?;
         let chain = NodeChain::start(NodeSettings {
             nodes,
+            wallet_place,
             algorithm: config.chain.algorithm,
             addresses,
             payout_script: payout_script.clone(),
@@ -192,6 +193,16 @@ pub fn node_endpoints(chain: &ChainConfig) -> Result<Vec<Endpoint>, StartError> 
     Ok(nodes)
 }
 
+/// The node whose wallet pays, and its place among them.
+pub fn wallet_node<'a>(
+    chain: &ChainConfig,
+    nodes: &'a [Endpoint],
+) -> Result<(usize, &'a Endpoint), StartError> {
+    let place = chain.wallet_place(nodes);
+    let found = place.and_then(|place| Some((place, nodes.get(place)?)));
+    found.ok_or_else(|| StartError::Settings("chain.wallet_node is none of the nodes".to_owned()))
+}
+
 fn no_node() -> StartError {
     StartError::Settings("chain.url is missing".to_owned())
 }
@@ -229,16 +240,23 @@ async fn address_format(
         PATIENCE_IF_NEEDED
     };
     let watch = Stopwatch::start();
+    let (paying, _) = wallet_node(chain, nodes)?;
     let mut inspectors = Vec::new();
-    for endpoint in nodes {
-        let inspector = Inspector::new(endpoint, chain.wallet.as_deref(), reading.clone());
+    for (place, endpoint) in nodes.iter().enumerate() {
+        // A node without the pool's wallet may have none at all.
+        let wallet = chain.wallet.as_deref().filter(|_| place == paying);
+        let inspector = Inspector::new(endpoint, wallet, reading.clone());
         inspectors.push(inspector.map_err(StartError::Thread)?);
     }
     loop {
         let mut trouble = None;
-        for inspector in &inspectors {
+        for (place, inspector) in inspectors.iter().enumerate() {
             match tokio::time::timeout(ANSWER_MAX, inspector.network()).await {
-                Ok(Ok(network)) => return judge_network(chain, inspector, network, text).await,
+                Ok(Ok(network)) => {
+                    let format = judge_network(chain, inspector, network, text)?;
+                    judge_address(inspector, text, place == paying).await?;
+                    return Ok(format);
+                }
                 Ok(Err(error)) => trouble = trouble.or(Some(format!("{}: {error}", inspector.name()))),
                 Err(_) => trouble = trouble.or(Some(format!("{} does not answer", inspector.name()))),
             }
@@ -261,7 +279,8 @@ async fn address_format(
     }
 }
 
-async fn judge_network(
+/// How addresses are written on this network, if it is the pool's.
+fn judge_network(
     chain: &ChainConfig,
     inspector: &Inspector,
     network: Result<dwarves_node::chain::Network, String>,
@@ -285,13 +304,20 @@ async fn judge_network(
         ))
     })?;
     log::info!("node {node} is on {network}");
+    Ok(format)
+}
+
+/// Says what a node knows of the address that coinbases pay; whether it is the wallet's own only if the node has that.
+async fn judge_address(inspector: &Inspector, text: &str, has_wallet: bool) -> Result<(), StartError> {
+    let node = inspector.name();
     match tokio::time::timeout(ANSWER_MAX, inspector.address(text)).await {
-        Ok(Ok(AddressFinding::Own)) => log::info!("coinbases pay address={text}, which is the node's own"),
         Ok(Ok(AddressFinding::Invalid)) => {
             return Err(StartError::Node(format!(
                 "{node} says that chain.payout_address is not valid"
             )));
         }
+        Ok(Ok(_)) if !has_wallet => log::info!("coinbases pay address={text}"),
+        Ok(Ok(AddressFinding::Own)) => log::info!("coinbases pay address={text}, which is the node's own"),
         Ok(Ok(AddressFinding::Foreign)) => log::warn!(
             "coinbases pay address={text}, which is not of the node's wallet: payouts cannot spend what is mined"
         ),
@@ -304,7 +330,7 @@ async fn judge_network(
         Ok(Err(error)) => log::warn!("chain.payout_address cannot be checked: {error}"),
         Err(_) => log::warn!("chain.payout_address cannot be checked: {node} does not answer"),
     }
-    Ok(format)
+    Ok(())
 }
 
 /// The script that the devnet's coinbases pay: the configured address, or the pool's own.

@@ -78,7 +78,7 @@ mod validators;
 mod watches;
 
 use chain::OpenChain;
-pub use chain::{node_endpoints, payout_address};
+pub use chain::{node_endpoints, payout_address, wallet_node};
 pub use error::StartError;
 use ground::Ground;
 use hashing::Hashing;

@@ -26,18 +26,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// Seconds by which a node's clock may differ before it is worth a remark. Networks allow blocks two hours ahead.
 const CLOCK_OFFSET_MAX: i64 = 60;
 
-/// Looks at every node; the wallet and its address are the first one's.
+/// Looks at every node, and at the wallet and its address on the one that has it.
 pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>) -> std::io::Result<()> {
-    let found = wiring::node_endpoints(&config.chain)
-        .and_then(|nodes| wiring::payout_address(&config.chain).map(|(address, _)| (nodes, address)));
-    let (nodes, address) = match found {
+    let found = wiring::node_endpoints(&config.chain).and_then(|nodes| {
+        let (paying, _) = wiring::wallet_node(&config.chain, &nodes)?;
+        wiring::payout_address(&config.chain).map(|(address, _)| (nodes, paying, address))
+    });
+    let (nodes, paying, address) = match found {
         Ok(found) => found,
         Err(error) => return findings.bad("chain", error, "correct the key in [chain]"),
     };
     let mut inspectors = Vec::new();
     let mut on = None;
     for (place, endpoint) in nodes.iter().enumerate() {
-        let wallet = config.chain.wallet.as_deref();
+        let wallet = config.chain.wallet.as_deref().filter(|_| place == paying);
         let reading = Reading {
             rolling: config.work.version_rolling,
             clock: Arc::new(SystemClock),
@@ -52,7 +54,7 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
         };
         on = Some(network);
         check_sync(&inspector, findings).await?;
-        if place == 0 {
+        if place == paying {
             check_wallet(&inspector, findings).await?;
             check_coins(endpoint, wallet, findings).await?;
             check_address(&inspector, network, address, findings).await?;

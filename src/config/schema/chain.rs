@@ -136,6 +136,9 @@ pub struct ChainConfig {
     /// The node's wallet.
     #[serde(deserialize_with = "readers::optional")]
     pub wallet: Option<String>,
+    /// Which of the nodes has it; `None`: the first.
+    #[serde(deserialize_with = "readers::optional")]
+    pub wallet_node: Option<NodeUrl>,
     /// Where coinbases pay, as text: which addresses are right depends on the chain. It was checked when the
     /// settings were loaded, as far as that can be done without asking a node.
     #[serde(deserialize_with = "readers::optional")]
@@ -184,6 +187,15 @@ impl ChainConfig {
             .map(|(url, cookie)| Endpoint::new(url.with_credentials(), cookie.as_deref()))
             .collect()
     }
+
+    /// Which of `nodes` has the wallet, by its place; `None` if the one that was named is not among them.
+    pub fn wallet_place(&self, nodes: &[Endpoint]) -> Option<usize> {
+        let Some(named) = &self.wallet_node else {
+            return Some(0);
+        };
+        let named = Endpoint::new(named.with_credentials(), None).ok()?;
+        nodes.iter().position(|node| node.is_at(&named))
+    }
 }
 
 impl Default for ChainConfig {
@@ -201,6 +213,7 @@ impl Default for ChainConfig {
             tip_age_max: Span::from_secs(0),
             guard_interval: Span::from_secs(30),
             wallet: None,
+            wallet_node: None,
             payout_address: None,
             maturity_confirmations: 0,
             devnet_block_hashes: 15_000_000,

@@ -156,6 +156,28 @@ fn several_nodes_are_given_in_order_each_with_its_own_login() {
         "[{ url = \"http://d:3\", cookie_file = \"x\" }]",
     );
     assert_eq!(load(text, &[variable]).unwrap().chain.fallbacks.len(), 1);
+    // One of them has the wallet: the first, if nothing is said.
+    let paying = |node: &str| {
+        let chain = load(text, &[("DWARVES__CHAIN__WALLET_NODE", node)])
+            .unwrap()
+            .chain;
+        chain.wallet_place(&chain.endpoints().unwrap())
+    };
+    assert_eq!(paying(""), Some(0));
+    assert_eq!(
+        (paying("http://127.0.0.1:9332"), paying("http://b:1/")),
+        (Some(0), Some(1))
+    );
+    assert_eq!(
+        paying("http://another:login@c:2"),
+        Some(2),
+        "the login is no part of it"
+    );
+    let error = refusal(text, &[("DWARVES__CHAIN__WALLET_NODE", "http://d:4")]);
+    assert!(
+        error.contains("chain.wallet_node") && error.contains("none of the nodes"),
+        "{error}"
+    );
     for (bad, expected) in [
         ("[{ cookie_file = \"x\" }]", "url"),
         ("[{ url = \"\" }]", "found nothing"),

@@ -349,10 +349,9 @@ impl Engine {
             is_trouble.then(|| format!("{}: {}", node.name(), finding.why.join("; ")))
         });
         let troubles: Vec<String> = troubles.collect();
-        // The first node has the wallet.
         let wallet = self
             .nodes
-            .first()
+            .get(self.settings.wallet_place)
             .map(|node| (node.name().to_owned(), found(node)));
         let holds = wallet.filter(|(_, finding)| !finding.evidence.may_pay());
         let standing = Standing {

@@ -40,6 +40,8 @@ impl fmt::Debug for Reading {
 pub struct NodeSettings {
     /// The nodes, the preferred one first. At least one.
     pub nodes: Vec<Endpoint>,
+    /// The place of the node whose wallet pays: nothing is paid while it is on another chain.
+    pub wallet_place: usize,
     /// What the pool hashes: a node of another chain gives no work.
     pub algorithm: Algorithm,
     /// How addresses are written: a node of another network gives no work.

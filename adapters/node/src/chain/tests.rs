@@ -201,11 +201,17 @@ fn no_guard() -> GuardSettings {
 }
 
 fn guarded(urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
+    paying(0, urls, addresses, guard)
+}
+
+/// A chain of these nodes, of which the one at `wallet_place` has the wallet.
+fn paying(wallet_place: usize, urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
     let script = PayoutAddress::parse(ADDRESS, AddressFormat::BitcoinRegtest)
         .unwrap()
         .script();
     NodeChain::start(NodeSettings {
         nodes: urls.iter().map(|url| Endpoint::new(url, None).unwrap()).collect(),
+        wallet_place,
         algorithm: Algorithm::Sha256d,
         addresses,
         payout_script: script,

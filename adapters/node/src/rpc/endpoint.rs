@@ -83,6 +83,11 @@ impl Endpoint {
         })
     }
 
+    /// Whether both are the same node, however one logs in.
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+
     /// The address for calls about `wallet`, or about none.
     pub(super) fn url_for(&self, wallet: Option<&str>) -> String {
         match wallet {
