@@ -251,6 +251,18 @@ async fn a_node_that_is_found_elsewhere_later_gives_no_more_work_and_may_come_ba
 }
 
 #[actix::test]
+async fn what_is_paid_hangs_on_the_node_with_the_wallet_wherever_it_stands() {
+    let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(130)));
+    first.set(|state| state.branch = (1, 100));
+    for (wallet_place, holds) in [(0, true), (1, false)] {
+        let urls = [first.url.as_str(), &second.url];
+        let chain = paying(wallet_place, &urls, AddressFormat::BitcoinRegtest, no_guard());
+        let standing = standing_of(&chain, Verdict::Majority).await;
+        assert_eq!(standing.holds_payouts.is_some(), holds, "{standing:?}");
+    }
+}
+
+#[actix::test]
 async fn of_two_nodes_on_different_chains_the_one_with_more_work_is_used() {
     let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(130)));
     // They part at block 100, and the first has less work.
