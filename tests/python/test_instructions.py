@@ -111,10 +111,10 @@ def nothing():
 @pytest.mark.parametrize(
     ("what", "measured", "difficulty", "packets", "requests"),
     [
-        ("refused over Stratum", 41_000, REFUSED, 200, 0),
-        ("accepted over Stratum", 49_700, ACCEPTED, 200, 0),
-        ("refused over HTTP", 78_100, REFUSED, 0, 600),
-        ("accepted over HTTP", 142_600, ACCEPTED, 0, 600),
+        ("refused over Stratum", 41_500, REFUSED, 200, 0),
+        ("accepted over Stratum", 49_200, ACCEPTED, 200, 0),
+        ("refused over HTTP", 80_700, REFUSED, 0, 600),
+        ("accepted over HTTP", 128_900, ACCEPTED, 0, 600),
     ],
 )
 def test_a_share_takes_no_more_instructions_than_it_did(nothing, what, measured, difficulty, packets, requests):

@@ -17,8 +17,12 @@ use dwarves_system::clock::SystemClock;
 
 mod around;
 mod guard;
+mod start;
 mod submitting;
 mod templates;
+mod wallet_node;
+
+use start::*;
 
 const BITCOIN: &str = include_str!("../../../../tests/fixtures/templates/btc-regtest-core31-20tx-h122.json");
 const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
@@ -179,51 +183,6 @@ fn answer(call: &Seen, present: &watch::Receiver<State>) -> Act {
         "getnetworkinfo" | "getpeerinfo" | "getchaintips" => around::answer(call, &state.around),
         other => panic!("the chain called {other}"),
     }
-}
-
-fn chain_of(urls: &[&str]) -> NodeChain {
-    chain_on(urls, AddressFormat::BitcoinRegtest)
-}
-
-fn chain_on(urls: &[&str], addresses: AddressFormat) -> NodeChain {
-    guarded(urls, addresses, no_guard())
-}
-
-/// Nothing is known of the chain.
-fn no_guard() -> GuardSettings {
-    GuardSettings {
-        pins: Vec::new(),
-        forbidden: Vec::new(),
-        fork_depth: 6,
-        tip_age_max: Span::from_secs(0),
-        look_every: Duration::from_millis(50),
-    }
-}
-
-fn guarded(urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
-    paying(0, urls, addresses, guard)
-}
-
-/// A chain of these nodes, of which the one at `wallet_place` has the wallet.
-fn paying(wallet_place: usize, urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
-    let script = PayoutAddress::parse(ADDRESS, AddressFormat::BitcoinRegtest)
-        .unwrap()
-        .script();
-    NodeChain::start(NodeSettings {
-        nodes: urls.iter().map(|url| Endpoint::new(url, None).unwrap()).collect(),
-        wallet_place,
-        algorithm: Algorithm::Sha256d,
-        addresses,
-        payout_script: script,
-        tag: "/t/".to_owned(),
-        reading: Reading {
-            rolling: VersionRolling::Bip323,
-            clock: Arc::new(SystemClock),
-        },
-        guard,
-        poll_every: Duration::from_millis(50),
-    })
-    .unwrap()
 }
 
 async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

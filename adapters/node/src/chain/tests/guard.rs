@@ -22,7 +22,7 @@ fn forbidding(name: &str) -> GuardSettings {
     }
 }
 
-async fn standing_of(chain: &NodeChain, wanted: Verdict) -> Standing {
+pub(super) async fn standing_of(chain: &NodeChain, wanted: Verdict) -> Standing {
     eventually(&format!("the verdict {wanted}"), async || {
         Some(chain.standing()).filter(|standing| standing.verdict == wanted)
     })
@@ -248,18 +248,6 @@ async fn a_node_that_is_found_elsewhere_later_gives_no_more_work_and_may_come_ba
     standing_of(&chain, Verdict::Majority).await;
     eventually("work", async || chain.template().await.ok()).await;
     assert_eq!(chain.standing().trouble, None);
-}
-
-#[actix::test]
-async fn what_is_paid_hangs_on_the_node_with_the_wallet_wherever_it_stands() {
-    let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(130)));
-    first.set(|state| state.branch = (1, 100));
-    for (wallet_place, holds) in [(0, true), (1, false)] {
-        let urls = [first.url.as_str(), &second.url];
-        let chain = paying(wallet_place, &urls, AddressFormat::BitcoinRegtest, no_guard());
-        let standing = standing_of(&chain, Verdict::Majority).await;
-        assert_eq!(standing.holds_payouts.is_some(), holds, "{standing:?}");
-    }
 }
 
 #[actix::test]
